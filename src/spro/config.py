@@ -1,0 +1,221 @@
+"""Settings: what may be set, of which type, and the vetted default of each. Importable without torch.
+
+Defaults are the paper's where it gives one (section 4.1) and otherwise what ``docs/methods/spro.md`` argues for. The
+embedded lab run has its own file, ``assets/chain.yaml``, which lists only what differs.
+
+A credit method's hyper-parameters are the fields of its class in ``spro.credit``, which is the only place of their
+defaults; they are checked against that class when the run is set up.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A frozen group of settings in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(Section):
+    """Which policy is trained, and on what."""
+
+    path: str = "builtin:chain"
+    """A model folder of transformers with safetensors weights, a hub id, or ``builtin:chain``."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: str = "auto"
+    """``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a GPU if there is one."""
+    threads: PositiveInt = 1
+    """CPU threads of torch. More than one slows models of under a few million parameters down."""
+
+
+class ChainTask(Section):
+    """The lab task: chain arithmetic, generated from the seed."""
+
+    type: Literal["chain"]
+    train_problems: PositiveInt = 16384
+    held_out_problems: NonNegativeInt = 512
+    min_operators: PositiveInt = 3
+    max_operators: PositiveInt = 6
+
+    @model_validator(mode="after")
+    def _operators_in_order(self) -> "ChainTask":
+        if self.min_operators > self.max_operators:
+            raise ValueError(f"min_operators {self.min_operators} is above max_operators {self.max_operators}")
+        return self
+
+
+class FileTask(Section):
+    """What all tasks that are read from files share."""
+
+    path: str
+    """A .parquet, .jsonl or .json file, a folder of them, or a hub id."""
+    split: str = "train"
+    """In a folder or hub repository: read the files whose name begins with this, if there are any."""
+    max_problems: PositiveInt | None = None
+    """Stop reading after so many usable rows."""
+    held_out_path: str | None = None
+    """Problems never trained on, in the same schema."""
+    held_out_problems: NonNegativeInt = 0
+    """Without ``held_out_path``: take so many problems, drawn by the seed, out of the training set."""
+
+
+class EurusTask(FileTask):
+    """Rows in the schema of PRIME-RL/Eurus-2-RL-Data."""
+
+    type: Literal["eurus"]
+
+
+class MathTask(FileTask):
+    """Rows with a question and its final answer, under any column names."""
+
+    type: Literal["math"]
+    question_key: str = "problem"
+    answer_key: str = "answer"
+    system_prompt: str | None = None
+    prompt_suffix: str = "\n\nPresent the answer in LaTex format: \\boxed{Your answer}"
+    """Put behind each question; the default is PRIME's, spelling included."""
+
+
+TaskConfig = Annotated[ChainTask | EurusTask | MathTask, Field(discriminator="type")]
+
+
+class RolloutConfig(Section):
+    """How responses are sampled."""
+
+    group_size: Annotated[int, Field(ge=2)] = 4
+    """Responses a prompt. A group of one has nothing to be compared with."""
+    temperature: PositiveFloat = 1.0
+    max_prompt_length: PositiveInt = 1024
+    """Tokens; longer prompts are skipped and counted."""
+    max_response_length: PositiveInt = 3072
+    """Tokens, the stop token included."""
+    max_rows: PositiveInt = 256
+    """Responses decoded side by side at most; bounds the memory of the KV cache."""
+
+
+class VerifyConfig(Section):
+    """How answers are graded."""
+
+    workers: PositiveInt = 2
+    timeout_s: PositiveFloat = 10.0
+    """Seconds after which the worker that grades an answer is killed and the answer counts as a timeout."""
+    max_unscored_share: Share = 0.5
+    """The run stops when more than this share of a step's responses could not be graded."""
+
+
+class FilterConfig(Section):
+    """The accuracy filter with oversampling (section 4.1; semantics of verl's PRIME recipe)."""
+
+    oversample_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    """So many times ``train.prompts_per_step`` prompts are rolled out, then cut back."""
+    accuracy_low: Share = 0.2
+    accuracy_high: Share = 0.8
+    """Prompts whose mean score lies in [low, high] come first."""
+
+    @model_validator(mode="after")
+    def _window_in_order(self) -> "FilterConfig":
+        if self.accuracy_low > self.accuracy_high:
+            raise ValueError(f"accuracy_low {self.accuracy_low} is above accuracy_high {self.accuracy_high}")
+        return self
+
+
+class CreditConfig(BaseModel):
+    """The credit method by name, and any of its hyper-parameters (``spro methods`` lists them)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = "spro"
+
+    @property
+    def hyper_parameters(self) -> dict[str, Any]:
+        """What was set beside the name."""
+        return dict(self.model_extra or {})
+
+
+class LossConfig(Section):
+    """The objective, Eq. 14."""
+
+    clip_ratio_low: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    clip_ratio_high: PositiveFloat = 0.2
+    loss_reduction: Literal["token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"] = (
+        "seq-mean-token-mean"
+    )
+    entropy_coef: NonNegativeFloat = 0.001
+
+
+class OptimizerConfig(Section):
+    """AdamW with cosine decay to zero."""
+
+    learning_rate: PositiveFloat = 1e-6
+    weight_decay: NonNegativeFloat = 0.01
+    warmup_steps: NonNegativeInt = 0
+    max_grad_norm: PositiveFloat = 1.0
+
+
+class TrainConfig(Section):
+    """How long and in what portions."""
+
+    steps: PositiveInt = 400
+    """Iterations of Algorithm 1: rollouts, then updates."""
+    prompts_per_step: PositiveInt = 256
+    """Prompts that are trained on in a step, after the filter."""
+    update_epochs: PositiveInt = 1
+    """Passes over a step's responses (mu in Algorithm 1)."""
+    mini_batches: PositiveInt = 1
+    """Optimizer steps a pass; groups stay whole."""
+    micro_batch_size: PositiveInt = 16
+    """Responses a forward; changes memory and time, never the gradient."""
+
+    @model_validator(mode="after")
+    def _enough_prompts(self) -> "TrainConfig":
+        if self.mini_batches > self.prompts_per_step:
+            raise ValueError(f"mini_batches {self.mini_batches} exceeds prompts_per_step {self.prompts_per_step}")
+        return self
+
+
+class EvaluateConfig(Section):
+    """Accuracy on the held-out problems while training."""
+
+    every: NonNegativeInt = 10
+    """Steps between evaluations; 0 turns them off. The first and the last policy are always evaluated otherwise."""
+    temperature: NonNegativeFloat = 1.0
+    """1.0 measures the policy that is trained; 0 decodes greedily."""
+
+
+class LogConfig(Section):
+    """What the run folder keeps."""
+
+    rollouts_every: PositiveInt = 10
+    """Steps between written samples; the first and last step are always written."""
+    rollout_groups: PositiveInt = 8
+    """Groups of responses a sample."""
+    checkpoint_every: PositiveInt = 50
+    """Steps between checkpoints; the last step is always saved."""
+
+
+class Config(Section):
+    """Everything that a run is made of."""
+
+    seed: int = 0
+    run_dir: Path | None = None
+    """Must not exist yet. Without it: ``runs/<task>-<credit>-<number>``, the next free number."""
+    model: ModelConfig = ModelConfig()
+    task: TaskConfig
+    rollout: RolloutConfig = RolloutConfig()
+    verify: VerifyConfig = VerifyConfig()
+    filter: FilterConfig = FilterConfig()
+    credit: CreditConfig = CreditConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    log: LogConfig = LogConfig()

@@ -1,0 +1,38 @@
+"""What a credit method is."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spro.credit.batch import TokenBatch
+
+
+class Method(ABC):
+    """Credit assignment: a batch of sampled responses in, one advantage a token out.
+
+    A subclass is a frozen dataclass. Its fields are its hyper-parameters, its docstring is its specification, its
+    ``terms`` reads like its equation.
+    """
+
+    name: ClassVar[str]
+    """The name by which configs and ``METHODS`` know the method."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Names of the optional tensors of ``TokenBatch`` that the method reads; the trainer makes these and no others."""
+
+    @abstractmethod
+    def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
+        """The named summands of the advantage, each 0 off the mask; logged and drawn one by one."""
+
+    @torch.no_grad()
+    def __call__(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """Advantages of the tokens, 0 where the response mask is False.
+
+        Raises:
+            BatchError: a tensor that the method needs is missing; names method and tensor.
+        """
+        for tensor in sorted(self.needs):
+            batch.require(tensor, self.name)
+        return torch.stack(list(self.terms(batch).values())).sum(dim=0)

@@ -1,0 +1,59 @@
+"""What ``spro methods`` and ``spro doctor`` print."""
+
+import importlib.metadata
+import inspect
+import platform
+
+import torch
+
+from spro import __version__
+from spro.credit import METHODS, Method
+from spro.errors import SproError
+from spro.models import load_policy
+from spro.models.loading import BUILTIN
+from spro.train.setup import hyper_parameters
+from spro.verify import Answer, Grader
+
+
+def describe_methods() -> str:
+    """Each credit method: its name, one line, its settings with defaults, and what it needs."""
+    return "\n".join(_describe_method(name, method) for name, method in METHODS.items())
+
+
+def _describe_method(name: str, method: type[Method]) -> str:
+    summary = inspect.getdoc(method) or ""
+    settings = ", ".join(f"{field}={default}" for field, default in hyper_parameters(method).items())
+    return (
+        f"{name:8} {summary.splitlines()[0]}\n"
+        f"         settings: {settings or 'none'}; needs: {', '.join(sorted(method.needs)) or 'outcome rewards only'}"
+    )
+
+
+def examine_installation() -> tuple[str, bool]:
+    """Versions, device and what works; and whether all that ought to work does."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none, runs on the CPU"
+    checks = {"math verifier": _check_math(), **{f"model {name}": _check_model(name) for name in BUILTIN}}
+    lines = [
+        f"spro {__version__}, Python {platform.python_version()}, {versions}",
+        f"GPU: {gpu}",
+        *(f"{name}: {problem or 'works'}" for name, problem in checks.items()),
+        "code rewards: not in this version; code problems are counted and skipped",
+    ]
+    return "\n".join(lines), not any(checks.values())
+
+
+def _check_math() -> str:
+    """Grade one answer in a real worker; what is wrong, or nothing."""
+    with Grader(workers=1) as grader:
+        (verdict,) = grader.grade([Answer("math", r"so it is \boxed{\frac{1}{2}}", "0.5")])
+    return "" if verdict.score == 1.0 else f"FAILED: graded 1/2 against 0.5 as {verdict.status}, {verdict.detail}"
+
+
+def _check_model(name: str) -> str:
+    """Load a model that ships with spro; what is wrong, or nothing."""
+    try:
+        load_policy(name, "float32", "cpu")
+    except SproError as error:
+        return f"FAILED: {error}"
+    return ""

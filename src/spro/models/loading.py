@@ -1,0 +1,109 @@
+"""Models and tokenizers from folders and hub ids; safetensors only, no code from the repository."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from spro.errors import ModelError
+
+BUILTIN = {"builtin:chain": "assets/chain"}
+"""Models that ship with spro, and where."""
+
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The model that is trained and what is needed to speak with it.
+
+    Attributes:
+        model: in evaluation mode for good: dropout would make the old log-probs those of another policy.
+        tokenizer: of the same folder.
+        stop_token_ids: tokens that end a response: the tokenizer's and the generation config's.
+        pad_token_id: fills rectangles; the stop token where the tokenizer has no padding.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    stop_token_ids: tuple[int, ...]
+    pad_token_id: int
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` is a GPU if there is one.
+
+    Raises:
+        ModelError: the name is no device of this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ModelError(f"model.device is {name!r}: {reason}; use cpu, cuda, cuda:<number> or auto") from error
+
+
+def load_policy(path: str, dtype: str, device: str) -> Policy:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        path: a model folder, a hub id, or a name in ``BUILTIN``.
+        dtype: ``float32`` or ``bfloat16``.
+        device: see ``pick_device``.
+
+    Raises:
+        ModelError: nothing is there, it is no causal language model, or its weights are not safetensors; one line.
+    """
+    place = _resolve(path)
+    target = pick_device(device)
+    try:
+        AutoConfig.from_pretrained(place, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            place, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"cannot load the model {path!r}: {reason[:300]}") from error
+    stop_token_ids = _stop_token_ids(path, model, tokenizer)
+    pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stop_token_ids[0]
+    return Policy(model.to(target).eval(), tokenizer, stop_token_ids, pad_token_id)
+
+
+def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
+    """The reference: a copy of the live policy as it is now, without gradient.
+
+    A copy of what is in memory, not of the folder: the two differ as soon as a run starts from changed weights.
+    """
+    reference = deepcopy(model)
+    return reference.requires_grad_(False).eval()
+
+
+def _resolve(path: str) -> str:
+    if path in BUILTIN:
+        return str(files("spro").joinpath(BUILTIN[path]))
+    place = Path(path).expanduser()
+    if place.is_dir():
+        if not (place / "config.json").is_file():
+            raise ModelError(f"the folder {path!r} is no model folder: it has no config.json")
+        return str(place)
+    if place.exists():
+        raise ModelError(f"{path!r} is a file; give the model's folder")
+    if path.startswith(("builtin:", ".", "/", "~")) or path.count("/") > 1:
+        raise ModelError(f"there is no model folder {path!r}; built in: {', '.join(BUILTIN)}")
+    return path
+
+
+def _stop_token_ids(path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    named = [tokenizer.eos_token_id, getattr(model.generation_config, "eos_token_id", None)]
+    found = {i for ids in named for i in (ids if isinstance(ids, list) else [ids]) if i is not None}
+    if not found:
+        raise ModelError(f"the model {path!r} has no end-of-sequence token, so no response could end; name one in it")
+    return tuple(sorted(found))

@@ -1,0 +1,97 @@
+"""Which figures a run has.
+
+A metric that the run did not log, or never could measure, is left out; a figure without lines is left out with it.
+"""
+
+import re
+from dataclasses import replace
+
+from spro.report.chart import Chart, Frame, Line, render_chart
+from spro.report.run import Metrics
+from spro.report.scale import smoothing_window
+from spro.report.text import safe, tag
+
+Z95 = 1.959964
+TOTAL_KEY = "credit/advantage_std"
+TOTAL_LOOK = 4
+
+DIAGNOSTICS = (
+    ("gradient", "Gradient norm", "before clipping", "grad_norm", False),
+    ("clip", "Clipped tokens", "share outside the trust region", "clip_fraction", True),
+    ("filter", "Kept by the filter", "share of the sampled groups", "filter/kept_fraction", True),
+    ("seconds", "Time a step", "seconds", "time/step_s", False),
+)
+
+
+def render_curves(metrics: Metrics) -> str:
+    """The section of all figures; empty when there is nothing to draw."""
+    window = smoothing_window(len(metrics.steps))
+    frame = Frame((metrics.steps[0], metrics.steps[-1]), window)
+    rows = (
+        ("large", [_accuracy(metrics, frame)]),
+        ("middle", [_length(metrics, frame), _entropy(metrics, frame), _credit(metrics, frame)]),
+        ("small", _diagnostics(metrics, frame)),
+    )
+    figures = ""
+    for kind, charts in rows:
+        drawn = "".join(render_chart(chart) for chart in charts if chart.lines)
+        figures += tag("div", drawn, class_=f"row {kind}") if drawn else ""
+    if not figures:
+        return ""
+    intro = "Point at a figure for its values; with the keyboard, enter it and use the arrow keys."
+    if window:
+        intro = f"Thin lines show every step, thick ones the mean of {window} neighbouring steps. {intro}"
+    return tag("section", tag("h2", "Curves") + tag("p", safe(intro), class_="intro") + figures, id="curves")
+
+
+def _accuracy(metrics: Metrics, frame: Frame) -> Chart:
+    errors = metrics.series("eval/accuracy_se")
+    lines = _lines(
+        metrics,
+        ("training, sampled", "accuracy", False),
+        ("held-out", "eval/accuracy", True),
+        ("held-out, greedy", "eval/greedy_accuracy", True),
+        half_widths={"eval/accuracy": {step: Z95 * error for step, error in errors.points}},
+    )
+    unit = "share of correct responses" + ("; band: 95 % interval of the held-out measurement" if errors.points else "")
+    return Chart("accuracy", "Accuracy", unit, lines, frame, height=280, share=True)
+
+
+def _length(metrics: Metrics, frame: Frame) -> Chart:
+    wanted = (("training", "response_length/mean", False), ("held-out", "eval/response_length/mean", True))
+    return Chart("length", "Response length", "tokens, mean", _lines(metrics, *wanted), frame)
+
+
+def _entropy(metrics: Metrics, frame: Frame) -> Chart:
+    lines = _lines(metrics, ("training", "entropy", False))
+    return Chart("entropy", "Entropy", "nats per token", lines, frame)
+
+
+def _credit(metrics: Metrics, frame: Frame) -> Chart:
+    terms = [key for key in metrics.keys if re.fullmatch("credit/.+_std", key) and key != TOTAL_KEY]
+    lines = _lines(metrics, *((key.removeprefix("credit/").removesuffix("_std"), key, False) for key in terms))
+    # The total keeps one look whatever the number of terms, so two reports can be laid side by side.
+    total = (replace(line, look=TOTAL_LOOK) for line in _lines(metrics, ("total advantage", TOTAL_KEY, False)))
+    unit = "standard deviation over the tokens of a batch"
+    return Chart("credit-spread", "Credit spread", unit, (*lines, *total), frame)
+
+
+def _diagnostics(metrics: Metrics, frame: Frame) -> list[Chart]:
+    return [
+        Chart(name, title, unit, _lines(metrics, (title.lower(), key, False)), frame, height=90, share=share)
+        for name, title, unit, key, share in DIAGNOSTICS
+    ]
+
+
+def _lines(
+    metrics: Metrics,
+    *wanted: tuple[str, str, bool],
+    half_widths: dict[str, dict[int, float]] | None = None,
+) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for place, (label, key, marked) in enumerate(wanted):
+        series = metrics.series(key)
+        if series.points:
+            widths = (half_widths or {}).get(key, {})
+            lines.append(Line(label, key, series, place % TOTAL_LOOK, marked, widths))
+    return tuple(lines)

@@ -1,0 +1,53 @@
+"""What a rollout engine is: token ids in, responses with their log-probs out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class FinishReason(StrEnum):
+    """Why a response ended."""
+
+    STOP = "stop"
+    """The policy wrote a stop token; it is the last token of the response."""
+    LENGTH = "length"
+    """The limit was reached before a stop token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample.
+
+    Attributes:
+        group_size: responses a prompt.
+        max_response_length: tokens, the stop token included.
+        temperature: divides the logits; 0 takes the most likely token.
+    """
+
+    group_size: int
+    max_response_length: int
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One sampled response.
+
+    Attributes:
+        token_ids: what the policy wrote, the stop token included; never empty.
+        rollout_log_probs: log-prob in nats of each token when it was sampled, at the sampling temperature.
+        finish_reason: why it ended.
+    """
+
+    token_ids: tuple[int, ...]
+    rollout_log_probs: tuple[float, ...]
+    finish_reason: FinishReason
+
+
+class Engine(Protocol):
+    """Samples from the current policy. Ids in and ids out: text is never tokenized twice."""
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[tuple[Response, ...]]:
+        """One group of responses a prompt, in order. The same weights, prompts and seed give the same responses."""
+        ...

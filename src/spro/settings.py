@@ -1,0 +1,142 @@
+"""From a file and ``key=value`` words to a ``Config``; every mistake becomes one line that names key, value and remedy."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from spro.config import Config
+from spro.errors import ConfigError
+
+
+def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The settings of ``path`` (without it: of the embedded lab run), with ``overrides`` such as ``train.steps=3``.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key or value is wrong; one line.
+    """
+    source = str(path) if path else "the embedded chain.yaml"
+    settings = _parse_yaml(_read(path), source)
+    for word in overrides:
+        _override(settings, word)
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_first_line(error)}") from error
+
+
+def dump_config(config: Config) -> str:
+    """The resolved settings as YAML; loading it gives the same ``Config``."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt word: the nearest known one, or all of them when none is near."""
+    known = sorted(known)
+    matches = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {matches[0]!r}?" if matches else f"known: {', '.join(known)}"
+
+
+def _read(path: Path | None) -> str:
+    if path is None:
+        return files("spro").joinpath("assets/chain.yaml").read_text("utf-8")
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config {str(path)!r}: {error}") from error
+
+
+def _parse_yaml(text: str, source: str) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}") from error
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{source} holds a {type(settings).__name__}, expected keys and values such as 'seed: 0'")
+    return settings
+
+
+def _override(settings: dict[str, Any], word: str) -> None:
+    """Set one ``a.b=value``. Another ``type`` starts its section afresh: the old type's keys mean nothing to it."""
+    key, equals, value = word.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"cannot read {word!r}; settings are written key=value, for example train.steps=3")
+    *sections, name = key.split(".")
+    for section in sections:
+        inner = settings.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{word!r}: {section!r} is a value, not a section")
+        settings = inner
+    parsed = _parse_value(value, word)
+    if name == "type" and settings.get("type") != parsed:
+        settings.clear()
+    settings[name] = parsed
+
+
+def _parse_value(value: str, word: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"cannot read the value of {word!r}: {' '.join(str(error).split())}") from error
+
+
+def _first_line(error: ValidationError) -> str:
+    problems = error.errors()
+    # A misspelt key explains a missing one, so it is told first.
+    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return _describe(problems[0]) + more
+
+
+def _describe(problem: ErrorDetails) -> str:
+    section, names = _walk(problem["loc"])
+    key = ".".join(names)
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown key {key!r}; {nearest(names[-1], section.model_fields)}"
+        case "missing":
+            return f"the key {key!r} is missing"
+        case "union_tag_not_found":
+            return f"{key}.type is missing; known: {problem['ctx']['expected_tags']}"
+        case "union_tag_invalid":
+            tags = [tag.strip("' ") for tag in problem["ctx"]["expected_tags"].split(",")]
+            return f"{key}.type is {problem['ctx']['tag']!r}; {nearest(problem['ctx']['tag'], tags)}"
+        case "value_error":
+            return f"{key or 'config'}: {problem['ctx']['error']}"
+        case _:
+            return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel], list[str]]:
+    """The section in which a mistake lies, and its key without the union tags that pydantic puts into locations."""
+    section: type[BaseModel] = Config
+    names: list[str] = []
+    choices: Mapping[str, type[BaseModel]] = {}
+    for part in map(str, location):
+        if part in choices:
+            section = choices[part]
+        else:
+            names.append(part)
+            field = section.model_fields.get(part)
+            members = _sections_of(field.annotation) if field else []
+            if len(members) == 1:
+                section = members[0]
+        choices = {member.model_fields["type"].annotation.__args__[0]: member for member in members if len(members) > 1}  # type: ignore[union-attr]
+    return section, names
+
+
+def _sections_of(annotation: Any) -> list[type[BaseModel]]:
+    """The config sections that a field may hold."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return [section for member in annotation.__args__ for section in _sections_of(member)]
+    is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return [annotation] if is_section else []

@@ -1,0 +1,60 @@
+"""What is asked: one problem, and what became of the rows that were read."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+
+class Message(TypedDict):
+    """One turn of a chat, in the form that chat templates read."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to ask, and what a verifier needs to judge the answer.
+
+    Attributes:
+        problem_id: unique within its task; names the row it came from where there is one.
+        messages: the prompt as a chat. A task without chat has one ``user`` message.
+        ground_truth: what the verifier compares with, as the data gives it.
+        verifier: the verifier's name in ``spro.verify.VERIFIERS``.
+        data_source: where the problem comes from; metrics may be split by it.
+    """
+
+    problem_id: str
+    messages: tuple[Message, ...]
+    ground_truth: str
+    verifier: str
+    data_source: str
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """How many rows were kept and why the others were not; says so in one line."""
+
+    kept: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    first_skipped: dict[str, str] = field(default_factory=dict)
+
+    def skip(self, reason: str, where: str) -> None:
+        """Count a row that cannot be used; the first of each reason is remembered by place."""
+        self.skipped[reason] += 1
+        self.first_skipped.setdefault(reason, where)
+
+    def __str__(self) -> str:
+        reasons = [
+            f"{count} skipped: {reason} (first: {self.first_skipped[reason]})" for reason, count in self.skipped.items()
+        ]
+        return "; ".join([f"{self.kept} problems", *reasons])
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """The problems of a task: those to train on, those never trained on, and the report of their loading."""
+
+    train: tuple[Problem, ...]
+    held_out: tuple[Problem, ...]
+    report: LoadReport

@@ -1,0 +1,93 @@
+"""Rows of a known schema into problems. An adapter is one function: a row in, a problem or the reason for none out."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from spro.errors import DataError
+from spro.tasks.problem import LoadReport, Message, Problem
+from spro.tasks.records import Row
+
+
+class Skipped(Exception):  # noqa: N818 - it is no error: the row is counted and the next one read
+    """This row cannot be asked; its message is the reason, the same for all rows that it holds for."""
+
+
+Adapter = Callable[[Row], Problem]
+"""Raises ``Skipped`` for a row that is well-formed and unusable, ``DataError`` for one that breaks the schema."""
+
+
+def adapt_rows(rows: Iterator[Row], adapter: Adapter, limit: int | None, report: LoadReport) -> list[Problem]:
+    """The problems of all usable rows, at most ``limit``; the others are counted in ``report``."""
+
+    def usable() -> Iterator[Problem]:
+        for row in rows:
+            try:
+                problem = adapter(row)
+            except Skipped as reason:
+                report.skip(str(reason), row.where)
+            else:
+                report.kept += 1
+                yield problem
+
+    return list(islice(usable(), limit))
+
+
+def get_field(row: Row, schema: str, *path: str) -> Any:
+    """``row.values[path[0]][path[1]]...``; a missing field is an error that names row, field and schema."""
+    value: Any = row.values
+    for name in path:
+        if not isinstance(value, dict) or name not in value:
+            raise DataError(f"{row.where} has no field {'.'.join(path)!r}; {schema}")
+        value = value[name]
+    return value
+
+
+def get_text(row: Row, schema: str, *path: str) -> str | None:
+    """A field that holds text; numbers are written out (142.0 as 142), empty text and null are None."""
+    value = get_field(row, schema, *path)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str | None):
+        raise DataError(f"{row.where}: {'.'.join(path)} is a {type(value).__name__}, expected text; {schema}")
+    return value if value and value.strip() else None
+
+
+def eurus_adapter(row: Row) -> Problem:
+    """A row of PRIME-RL/Eurus-2-RL-Data: data_source, prompt (a chat), ability, reward_model.ground_truth."""
+    schema = "Eurus-2-RL-Data rows have data_source, prompt, ability and reward_model"
+    ability = get_text(row, schema, "ability")
+    if ability not in ("math", "code"):
+        raise Skipped(f"ability {ability!r} is neither math nor code")
+    ground_truth = get_text(row, schema, "reward_model", "ground_truth")
+    if ground_truth is None:
+        raise Skipped("no ground truth")
+    chat = get_field(row, schema, "prompt")
+    if not isinstance(chat, list) or not chat or not all(_is_message(message) for message in chat):
+        raise DataError(f"{row.where}: prompt is not a list of messages with role and content; {schema}")
+    messages = tuple(Message(role=message["role"], content=message["content"]) for message in chat)
+    return Problem(row.where, messages, ground_truth, ability, get_text(row, schema, "data_source") or "unknown")
+
+
+def _is_message(message: Any) -> bool:
+    return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
+
+
+def math_adapter(question_key: str, answer_key: str, system_prompt: str | None, prompt_suffix: str) -> Adapter:
+    """Rows with a question and its final answer under the given column names."""
+    schema = f"this task reads the columns {question_key!r} and {answer_key!r} (task.question_key, task.answer_key)"
+
+    def adapt(row: Row) -> Problem:
+        question = get_text(row, schema, question_key)
+        answer = get_text(row, schema, answer_key)
+        if question is None:
+            raise Skipped("no question")
+        if answer is None:
+            raise Skipped("no ground truth")
+        system = (Message(role="system", content=system_prompt),) if system_prompt else ()
+        user = Message(role="user", content=question + prompt_suffix)
+        return Problem(row.where, (*system, user), answer, "math", "math")
+
+    return adapt

@@ -1,0 +1,44 @@
+"""Responses to one prompt, with what was said of them."""
+
+from dataclasses import dataclass
+
+from spro.rollout import Response
+from spro.tasks import Prompt
+from spro.verify import Status, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One prompt and its graded responses; they stay together to the end of the step.
+
+    Attributes:
+        prompt: what was asked.
+        responses: what the policy wrote.
+        texts: the responses as text, without special tokens, as the verifier read them.
+        verdicts: what the verifier said of each.
+    """
+
+    prompt: Prompt
+    responses: tuple[Response, ...]
+    texts: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Scores of the responses that could be graded."""
+        return tuple(verdict.score for verdict in self.verdicts if verdict.score is not None)
+
+    @property
+    def mean_score(self) -> float:
+        """The group's accuracy, over the responses that could be graded; 0 if none could."""
+        return sum(self.scores) / max(len(self.scores), 1)
+
+    def scored(self) -> "Group":
+        """The group without the responses that could not be graded: failed is not wrong."""
+        kept = [i for i, verdict in enumerate(self.verdicts) if verdict.status is not Status.UNSCORED]
+        return Group(
+            self.prompt,
+            tuple(self.responses[i] for i in kept),
+            tuple(self.texts[i] for i in kept),
+            tuple(self.verdicts[i] for i in kept),
+        )

@@ -1,0 +1,53 @@
+"""What a step logs. Names are TRL's and verl's where they have one (docs/naming.md)."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from spro.train.experience import Experience
+from spro.train.group import Group
+from spro.train.sampling import unscored_share
+from spro.verify import Status
+
+Metrics = dict[str, float | None]
+"""Flat name to number; None where a step could not measure it."""
+
+
+def rollout_metrics(groups: Sequence[Group]) -> Metrics:
+    """Of all that was rolled out, before the filter, so that oversampling does not colour them."""
+    responses = [response for group in groups for response in group.responses]
+    graded = [v for group in groups for v in group.verdicts if v.score is not None]
+    lengths = torch.tensor([float(len(response.token_ids)) for response in responses])
+    scores = torch.tensor([v.score for v in graded], dtype=torch.float64)
+    return {
+        "accuracy": sum(v.status is Status.CORRECT for v in graded) / len(graded) if graded else None,
+        "reward": float(scores.mean()) if graded else None,
+        "reward_std": float(scores.std(correction=0)) if graded else None,
+        "response_length/mean": float(lengths.mean()),
+        "response_length/max": float(lengths.max()),
+        "response_length/clip_ratio": sum(r.finish_reason == "length" for r in responses) / len(responses),
+        "verify/unscored_fraction": unscored_share(groups),
+    }
+
+
+def credit_metrics(
+    experience: Experience, advantages: Tensor, terms: Mapping[str, Tensor], groups: Sequence[Group]
+) -> dict[str, Tensor]:
+    """Spread of the advantages and of each of their terms over the tokens, and how far the sampler is off."""
+    mask = experience.batch.response_mask
+    old_log_probs = experience.batch.require("old_log_probs", "metrics")
+    sampled = [lp for group in groups for response in group.responses for lp in response.rollout_log_probs]
+    off = (torch.tensor(sampled, device=mask.device) - old_log_probs[mask]).abs()
+    spread = {f"credit/{name}_std": values[mask].std(correction=0) for name, values in terms.items()}
+    return {
+        "credit/advantage_std": advantages[mask].std(correction=0),
+        **spread,
+        "rollout/log_prob_diff_mean": off.mean(),
+        "rollout/log_prob_diff_max": off.max(),
+    }
+
+
+def to_metrics(tensors: Mapping[str, Tensor]) -> Metrics:
+    """Scalars on the device to numbers, in one transfer."""
+    return dict(zip(tensors, torch.stack([t.float() for t in tensors.values()]).tolist(), strict=True))

@@ -1,0 +1,84 @@
+"""What a person sees of a run while it goes on."""
+
+import sys
+import time
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from spro.train.metrics import Metrics
+
+SHOWN = {"accuracy": "accuracy", "reward": "reward", "response_length/mean": "length", "entropy": "entropy"}
+PLAIN_LINE_SECONDS = 10.0
+
+
+class Display(Protocol):
+    """Shows the metrics of each step and now and then a line."""
+
+    def say(self, line: str) -> None:
+        """Print a line for a person."""
+
+    def show(self, step: int, metrics: Metrics) -> None:
+        """Show the metrics of a finished step."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+def describe(metrics: Metrics) -> str:
+    """``accuracy 0.43  reward 0.43  length 37.4  entropy 0.31``."""
+    known = {label: metrics.get(name) for name, label in SHOWN.items()}
+    return "  ".join(f"{label} {value:.3g}" for label, value in known.items() if value is not None)
+
+
+class BarDisplay:
+    """A progress bar, for a terminal."""
+
+    def __init__(self, steps: int) -> None:
+        columns = (
+            TextColumn("step"), MofNCompleteColumn(), BarColumn(bar_width=20), TextColumn("{task.description}"),
+            TimeElapsedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        self.bar = Progress(*columns, console=Console(stderr=True))
+        self.task = self.bar.add_task("", total=steps)
+        self.bar.start()
+
+    def say(self, line: str) -> None:
+        """See ``Display``."""
+        self.bar.console.print(line, markup=False, highlight=False)
+
+    def show(self, step: int, metrics: Metrics) -> None:
+        """See ``Display``."""
+        self.bar.update(self.task, completed=step, description=describe(metrics))
+
+    def close(self) -> None:
+        """See ``Display``."""
+        self.bar.stop()
+
+
+class LineDisplay:
+    """A line every few seconds, for a log file."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.last_line = 0.0
+
+    def say(self, line: str) -> None:
+        """See ``Display``."""
+        print(line, file=sys.stderr, flush=True)
+
+    def show(self, step: int, metrics: Metrics) -> None:
+        """See ``Display``."""
+        now = time.monotonic()
+        if now - self.last_line >= PLAIN_LINE_SECONDS or step == self.steps:
+            self.last_line = now
+            self.say(f"step {step}/{self.steps}  {describe(metrics)}")
+
+    def close(self) -> None:
+        """See ``Display``."""
+
+
+def open_display(steps: int) -> Display:
+    """A bar on a terminal, lines elsewhere."""
+    return BarDisplay(steps) if sys.stderr.isatty() else LineDisplay(steps)

@@ -1,0 +1,69 @@
+"""From prompts to graded groups: rollout and verify."""
+
+import random
+from collections.abc import Iterable, Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from spro.errors import TrainingError
+from spro.rollout import Engine, Sampling
+from spro.tasks import Prompt
+from spro.train.group import Group
+from spro.verify import Answer, Grader, Status
+
+
+def derive_seed(seed: int, purpose: str | int) -> int:
+    """An independent seed for a step or a purpose; a pure function, so a resumed run samples what it would have."""
+    return random.Random(f"{seed}/{purpose}").getrandbits(63)
+
+
+def sample_groups(
+    engine: Engine,
+    grader: Grader,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    seed: int,
+) -> list[Group]:
+    """Let the policy answer each prompt ``sampling.group_size`` times, and grade the answers."""
+    sampled = engine.generate([prompt.token_ids for prompt in prompts], sampling, seed)
+    texts = [
+        tuple(tokenizer.decode(response.token_ids, skip_special_tokens=True) for response in responses)
+        for responses in sampled
+    ]
+    verdicts = iter(
+        grader.grade(
+            [
+                Answer(prompt.problem.verifier, text, prompt.problem.ground_truth)
+                for prompt, group_texts in zip(prompts, texts, strict=True)
+                for text in group_texts
+            ]
+        )
+    )
+    return [
+        Group(prompt, responses, group_texts, tuple(next(verdicts) for _ in responses))
+        for prompt, responses, group_texts in zip(prompts, sampled, texts, strict=True)
+    ]
+
+
+def unscored_share(groups: Iterable[Group]) -> float:
+    """Share of the responses that could not be graded."""
+    statuses = [verdict.status for group in groups for verdict in group.verdicts]
+    return sum(status is Status.UNSCORED for status in statuses) / len(statuses)
+
+
+def drop_unscored(groups: Sequence[Group], max_share: float) -> list[Group]:
+    """The groups without their unscored responses, and without groups of which nothing is left.
+
+    Raises:
+        TrainingError: more than ``max_share`` of the responses, or all of them, could not be graded.
+    """
+    share = unscored_share(groups)
+    kept = [group for group in (group.scored() for group in groups) if group.responses]
+    if share > max_share or not kept:
+        unscored = [v for group in groups for v in group.verdicts if v.status is Status.UNSCORED]
+        raise TrainingError(
+            f"{share:.0%} of the responses could not be graded, more than verify.max_unscored_share = {max_share:.0%}; "
+            f"the first: {unscored[0].detail or 'no reason given'}"
+        )
+    return kept

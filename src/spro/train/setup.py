@@ -1,0 +1,130 @@
+"""From settings to the parts of a run. Everything that can be wrong is found here, before anything is written."""
+
+import dataclasses
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from spro.config import Config, CreditConfig
+from spro.credit import METHODS, Method
+from spro.errors import BatchError, ConfigError, DataError
+from spro.models import Policy, load_policy
+from spro.rollout import EmbeddedEngine
+from spro.settings import nearest
+from spro.tasks import LoadReport, Problem, Prompt, encode_prompts, load_task
+from spro.train.experience import Scorer
+from spro.train.filter import AccuracyWindow
+from spro.train.held_out import HeldOut
+from spro.train.loop import Trainer, sampling_of
+from spro.train.order import PromptOrder
+from spro.train.run_folder import RunFolder, check_free, pick_run_dir
+from spro.train.update import Updater
+from spro.verify import Grader
+
+
+def build_credit(credit: CreditConfig) -> Method:
+    """The credit method with its hyper-parameters.
+
+    Raises:
+        ConfigError: the name or a hyper-parameter is unknown, or a value is of the wrong type or impossible.
+    """
+    if credit.type not in METHODS:
+        raise ConfigError(f"credit.type is {credit.type!r}; {nearest(credit.type, METHODS)}")
+    method = METHODS[credit.type]
+    known = hyper_parameters(method)
+    for name in credit.hyper_parameters:
+        if name not in known:
+            raise ConfigError(f"unknown key 'credit.{name}' for the method {credit.type!r}; {nearest(name, known)}")
+    try:
+        return TypeAdapter(method).validate_python(credit.hyper_parameters)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"credit.{problem['loc'][0]} is {problem['input']!r}: {problem['msg'].lower()}") from error
+    except BatchError as error:
+        raise ConfigError(f"credit: {error}") from error
+
+
+def hyper_parameters(method: type[Method]) -> dict[str, Any]:
+    """Names and defaults of a method's fields."""
+    return {field.name: field.default for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+
+
+def resolve(config: Config) -> Config:
+    """The config with the run folder chosen and every hyper-parameter of the method written out."""
+    credit = build_credit(config.credit)
+    values = {name: getattr(credit, name) for name in hyper_parameters(type(credit))}
+    resolved = CreditConfig(type=config.credit.type, **values)
+    return config.model_copy(update={"credit": resolved, "run_dir": pick_run_dir(config)})
+
+
+def build_trainer(config: Config, grader: Grader) -> Trainer:
+    """Load, check and connect the parts of a run; the run folder is made last.
+
+    Args:
+        config: resolved.
+        grader: stays the caller's to close.
+
+    Raises:
+        UserError: see ``load_policy``, ``load_task``, ``build_credit``, ``RunFolder``.
+    """
+    assert config.run_dir is not None
+    check_free(config.run_dir)
+    credit = build_credit(config.credit)
+    torch.set_num_threads(config.model.threads)
+    torch.manual_seed(config.seed)
+    task = load_task(config.task, config.seed)
+    policy = load_policy(config.model.path, config.model.dtype, config.model.device)
+    train_prompts = _prompts(config, policy, task.train, grader, task.report)
+    if not train_prompts:
+        raise DataError(f"no problem is left to train on: {task.report}")
+    held_out_prompts = _prompts(config, policy, task.held_out, grader, LoadReport())
+    _check_lengths(config, policy, train_prompts)
+    engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, config.rollout.max_rows)
+    return Trainer(
+        config=config,
+        policy=policy,
+        order=PromptOrder(train_prompts, config.seed),
+        engine=engine,
+        grader=grader,
+        window=AccuracyWindow(config.filter.accuracy_low, config.filter.accuracy_high),
+        scorer=Scorer(policy.model, credit.needs, config.rollout.temperature, config.train.micro_batch_size),
+        credit=credit,
+        updater=Updater(
+            policy.model,
+            config.loss,
+            config.optimizer,
+            config.train,
+            config.rollout.temperature,
+            config.rollout.max_response_length,
+        ),
+        held_out=HeldOut(engine, grader, policy.tokenizer, held_out_prompts, sampling_of(config), config.seed),
+        load_report=task.report,
+        folder=RunFolder(config.run_dir, config),
+    )
+
+
+def _prompts(
+    config: Config, policy: Policy, problems: tuple[Problem, ...], grader: Grader, report: LoadReport
+) -> tuple[Prompt, ...]:
+    """Encode the problems that can be graded; the others are counted."""
+    gradable = []
+    for problem in problems:
+        if problem.verifier in grader.names:
+            gradable.append(problem)
+        else:
+            report.kept -= 1
+            report.skip(f"not yet scored: there is no {problem.verifier!r} verifier", problem.problem_id)
+    return encode_prompts(policy.tokenizer, gradable, config.rollout.max_prompt_length, report)
+
+
+def _check_lengths(config: Config, policy: Policy, prompts: tuple[Prompt, ...]) -> None:
+    """Refuse lengths that the model's positions do not reach, which would fail in the middle of a run."""
+    limit = getattr(policy.model.config, "max_position_embeddings", None)
+    longest = max(len(prompt.token_ids) for prompt in prompts)
+    needed = longest + config.rollout.max_response_length
+    if limit is not None and needed > limit:
+        raise ConfigError(
+            f"rollout.max_response_length is {config.rollout.max_response_length}; with prompts of up to {longest} "
+            f"tokens that needs {needed} positions, and the model has {limit}: lower it to {limit - longest}"
+        )

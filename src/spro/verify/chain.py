@@ -1,0 +1,37 @@
+"""The lab task: chain arithmetic, ``3+5*2?`` computed from left to right modulo 10.
+
+A response is lines separated by ``;`` that end in ``#`` and the digit, as in ``8*2;6;#6``.
+"""
+
+import re
+
+from spro.verify.verdict import Status, Verdict
+
+_FINAL = re.compile(r"#([0-9])")
+_DIGIT = re.compile(r"[0-9]")
+
+
+def verify_chain(response: str, ground_truth: str) -> Verdict:
+    """Judge the final line of a response; the lines before it are free.
+
+    Example:
+        >>> verify_chain("8*2;6;#6", "6").status
+        <Status.CORRECT: 'correct'>
+        >>> verify_chain("8*2;6", "6").status
+        <Status.NO_ANSWER: 'no_answer'>
+
+    Args:
+        response: as decoded, without special tokens. Anything after the digit, white space too, is no answer.
+        ground_truth: one digit.
+
+    Returns:
+        ``unscored`` when the ground truth is not one digit.
+    """
+    if _DIGIT.fullmatch(ground_truth) is None:
+        return Verdict(None, Status.UNSCORED, detail=f"the ground truth {ground_truth[:80]!r} is not one digit")
+    final = _FINAL.fullmatch(response.rpartition(";")[2])
+    if final is None:
+        return Verdict(0.0, Status.NO_ANSWER)
+    if final[1] == ground_truth:
+        return Verdict(1.0, Status.CORRECT, extracted=final[1])
+    return Verdict(0.0, Status.WRONG, extracted=final[1])

@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+
+import pytest
+from verify_helpers import ODD_WORKER, children
+
+from spro.verify import MathVerifier
+
+
+@pytest.fixture
+def odd_program() -> tuple[str, ...]:
+    return (ODD_WORKER,)
+
+
+@pytest.fixture
+def no_orphans() -> Iterator[None]:
+    before = children()
+    yield
+    assert children() <= before
+
+
+@pytest.fixture(scope="package")
+def math_verifier() -> Iterator[MathVerifier]:
+    with MathVerifier(workers=1, timeout_s=20.0) as verifier:
+        yield verifier
