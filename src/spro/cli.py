@@ -1,4 +1,7 @@
-"""The command line. Exit codes: 0, 2 for a user's error (one line, no traceback), 1 for ours, 128 + signal when stopped."""
+"""The command line.
+
+Exit codes: 0; 2 for a user's error (one line, no traceback); 1 for ours; 128 + signal number when stopped.
+"""
 
 import argparse
 import os

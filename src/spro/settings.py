@@ -1,9 +1,12 @@
-"""From a file and ``key=value`` words to a ``Config``; every mistake becomes one line that names key, value and remedy."""
+"""From a file and ``key=value`` words to a ``Config``.
+
+Every mistake becomes one line that names key, value and remedy.
+"""
 
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -98,7 +101,7 @@ def _first_line(error: ValidationError) -> str:
 
 
 def _describe(problem: ErrorDetails) -> str:
-    section, names = _walk(problem["loc"])
+    section, choices, names = _walk(problem["loc"])
     key = ".".join(names)
     match problem["type"]:
         case "extra_forbidden":
@@ -106,32 +109,39 @@ def _describe(problem: ErrorDetails) -> str:
         case "missing":
             return f"the key {key!r} is missing"
         case "union_tag_not_found":
-            return f"{key}.type is missing; known: {problem['ctx']['expected_tags']}"
+            return f"the key '{key}.type' is missing; known: {', '.join(choices)}"
         case "union_tag_invalid":
-            tags = [tag.strip("' ") for tag in problem["ctx"]["expected_tags"].split(",")]
-            return f"{key}.type is {problem['ctx']['tag']!r}; {nearest(problem['ctx']['tag'], tags)}"
+            return f"{key}.type is {problem['ctx']['tag']!r}; {nearest(problem['ctx']['tag'], choices)}"
         case "value_error":
             return f"{key or 'config'}: {problem['ctx']['error']}"
         case _:
             return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel], list[str]]:
-    """The section in which a mistake lies, and its key without the union tags that pydantic puts into locations."""
+def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel], dict[str, type[BaseModel]], list[str]]:
+    """The section in which a mistake lies, the types that may stand there, and its key.
+
+    pydantic puts the chosen type of a union into its locations; a key as the user writes it has none.
+    """
     section: type[BaseModel] = Config
+    choices: dict[str, type[BaseModel]] = {}
     names: list[str] = []
-    choices: Mapping[str, type[BaseModel]] = {}
     for part in map(str, location):
         if part in choices:
-            section = choices[part]
-        else:
-            names.append(part)
-            field = section.model_fields.get(part)
-            members = _sections_of(field.annotation) if field else []
-            if len(members) == 1:
-                section = members[0]
-        choices = {member.model_fields["type"].annotation.__args__[0]: member for member in members if len(members) > 1}  # type: ignore[union-attr]
-    return section, names
+            section, choices = choices[part], {}
+            continue
+        names.append(part)
+        field = section.model_fields.get(part)
+        members = _sections_of(field.annotation) if field else []
+        choices = {_type_name(member): member for member in members} if len(members) > 1 else {}
+        if len(members) == 1:
+            section = members[0]
+    return section, choices, names
+
+
+def _type_name(member: type[BaseModel]) -> str:
+    """``chain`` of ``type: Literal["chain"]``."""
+    return str(typing.get_args(member.model_fields["type"].annotation)[0])
 
 
 def _sections_of(annotation: Any) -> list[type[BaseModel]]:

@@ -1,0 +1,1 @@
+"""Warm starts, and later the oracle, comparisons and studies."""

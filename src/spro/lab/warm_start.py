@@ -14,9 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from spro.tasks.chain import ALPHABET, is_held_out, random_expressions, reduce_once, split_expression
 
@@ -26,16 +25,17 @@ MIN_OPERATORS, MAX_OPERATORS = 3, 6
 IGNORED = -100
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a character of the task's alphabet, and ``<pad>`` and ``<eos>``."""
+def build_tokenizer() -> Qwen2Tokenizer:
+    """One token a character of the task's alphabet, and ``<pad>`` and ``<eos>``.
+
+    Qwen2's own class without a merge, since that is what transformers opens a Qwen2 folder with, whatever was saved.
+    """
     vocabulary = {token: index for index, token in enumerate(["<pad>", "<eos>", *ALPHABET])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
-    tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
+    # Unnamed, the unknown token would be one more than the vocabulary has.
+    return Qwen2Tokenizer(vocab=vocabulary, merges=[], pad_token="<pad>", eos_token="<eos>", unk_token="<pad>")
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM:
     """A Qwen2 of about 0.2 M parameters."""
     config = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -66,7 +66,7 @@ def flawed_solution(expression: str, rng: random.Random) -> str:
 
 
 def training_batch(
-    expressions: list[str], tokenizer: PreTrainedTokenizerFast, rng: random.Random
+    expressions: list[str], tokenizer: Qwen2Tokenizer, rng: random.Random
 ) -> tuple[Tensor, Tensor]:
     """Right-padded token ids and labels, both int [B, L]; prompts and padding are not trained on."""
     prompts = [tokenizer.encode(f"{expression}?") for expression in expressions]
@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--batches", type=int, default=2000)
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

@@ -72,6 +72,7 @@ def load_policy(path: str, dtype: str, device: str) -> Policy:
     except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"cannot load the model {path!r}: {reason[:300]}") from error
+    _check_vocabulary(path, model, tokenizer)
     stop_token_ids = _stop_token_ids(path, model, tokenizer)
     pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stop_token_ids[0]
     return Policy(model.to(target).eval(), tokenizer, stop_token_ids, pad_token_id)
@@ -99,6 +100,17 @@ def _resolve(path: str) -> str:
     if path.startswith(("builtin:", ".", "/", "~")) or path.count("/") > 1:
         raise ModelError(f"there is no model folder {path!r}; built in: {', '.join(BUILTIN)}")
     return path
+
+
+def _check_vocabulary(path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    # transformers makes an empty tokenizer for some architectures when a folder has none.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise ModelError(f"cannot load the model {path!r}: its tokenizer has no vocabulary; is tokenizer.json missing?")
+    known = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > known:
+        raise ModelError(
+            f"cannot load the model {path!r}: its tokenizer has {len(tokenizer)} tokens, the model embeds {known}"
+        )
 
 
 def _stop_token_ids(path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

@@ -26,10 +26,7 @@ def safe(text: object) -> str:
 
 def _spell(found: re.Match[str]) -> str:
     character = found[0]
-    if unicodedata.category(character) not in _ACTING:
-        return character
-    code = ord(character)
-    return chr(0x2400 + code) if code < 0x20 else f"\u27e8U+{code:04X}\u27e9"
+    return f"\u27e8U+{ord(character):04X}\u27e9" if unicodedata.category(character) in _ACTING else character
 
 
 def tag(name: str, content: str = "", **attributes: str | float | bool | None) -> str:

@@ -37,6 +37,8 @@ def encode_prompts(
     A chat template writes its own special tokens; plain text gets the tokenizer's (such as a begin token).
     """
     prompts = []
+    for problem in problems[:1]:
+        _check_tokenizer_fits(tokenizer, problem)
     for problem in problems:
         token_ids = _encode(tokenizer, problem)
         if len(token_ids) > max_prompt_length:
@@ -57,3 +59,14 @@ def _encode(tokenizer: PreTrainedTokenizerBase, problem: Problem) -> list[int]:
     if not token_ids:
         raise DataError(f"{problem.problem_id} has an empty prompt")
     return list(token_ids)
+
+
+def _check_tokenizer_fits(tokenizer: PreTrainedTokenizerBase, problem: Problem) -> None:
+    """Some tokenizers drop text that they have no token for, and a run on what is left would look like any other."""
+    text = render_prompt(tokenizer, problem)
+    kept = tokenizer.decode(_encode(tokenizer, problem))
+    if len(kept) < len(text) / 2:
+        raise DataError(
+            f"the tokenizer keeps {len(kept)} of the {len(text)} characters of {problem.problem_id}; "
+            "model and task do not belong together"
+        )

@@ -38,7 +38,7 @@ SCORING_MODELS: dict[str, Callable[[PreTrainedModel], PreTrainedModel]] = {
     "old_log_probs": _live,
     "ref_log_probs": frozen_copy,
 }
-"""The model behind each optional tensor of ``TokenBatch``, made from the initial policy. A method's ``needs`` choose."""
+"""The model behind each optional tensor of ``TokenBatch``, made from the initial policy; ``needs`` chooses."""
 
 
 class Scorer:

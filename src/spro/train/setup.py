@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spro.config import Config, CreditConfig
 from spro.credit import METHODS, Method
-from spro.errors import BatchError, ConfigError, DataError
+from spro.errors import ConfigError, DataError
 from spro.models import Policy, load_policy
 from spro.rollout import EmbeddedEngine
 from spro.settings import nearest
@@ -40,9 +40,10 @@ def build_credit(credit: CreditConfig) -> Method:
         return TypeAdapter(method).validate_python(credit.hyper_parameters)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise ConfigError(f"credit.{problem['loc'][0]} is {problem['input']!r}: {problem['msg'].lower()}") from error
-    except BatchError as error:
-        raise ConfigError(f"credit: {error}") from error
+        # A method's own check speaks of the whole method and names the field itself.
+        place = ".".join(["credit", *map(str, problem["loc"])])
+        value = f" is {problem['input']!r}" if problem["loc"] else ""
+        raise ConfigError(f"{place}{value}: {problem['msg'].removeprefix('Value error, ').lower()}") from error
 
 
 def hyper_parameters(method: type[Method]) -> dict[str, Any]:

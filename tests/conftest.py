@@ -1,0 +1,14 @@
+"""One torch thread a process: two are slower on tiny tensors (spin barriers)."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("spro", deadline=None, derandomize=True)
+settings.load_profile("spro")

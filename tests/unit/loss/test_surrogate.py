@@ -1,0 +1,113 @@
+"""The clipped surrogate against a slow loop, by hand, and by gradcheck of the whole loss."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spro.loss import (
+    REDUCTIONS,
+    clipped_surrogate,
+    entropy_bonus,
+    is_clipped,
+    policy_loss,
+    token_entropy,
+    token_log_probs,
+    token_mean,
+)
+
+LOW, HIGH = 0.2, 0.3
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "expected", "clipped"),
+    [
+        (1.0, 2.0, 2.0, 0.0),
+        (1.5, 2.0, 2.6, 1.0),  # too far up for a good token: 1.3 * 2
+        (1.5, -2.0, -3.0, 0.0),  # up for a bad token: never clipped
+        (0.5, 2.0, 1.0, 0.0),  # down for a good token: never clipped
+        (0.5, -2.0, -1.6, 1.0),  # too far down for a bad token: 0.8 * -2
+    ],
+)
+def test_by_hand(ratio: float, advantage: float, expected: float, clipped: float) -> None:
+    arguments = torch.tensor([[math.log(ratio)]]), torch.zeros(1, 1), torch.tensor([[advantage]]), LOW, HIGH
+    assert clipped_surrogate(*arguments).item() == pytest.approx(expected, abs=1e-6)
+    assert is_clipped(*arguments).item() == clipped
+
+
+@given(st.integers(0, 2**31), st.sampled_from(sorted(REDUCTIONS)))
+def test_loss_against_a_slow_loop(seed: int, reduction: str) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    log_probs, old, advantages = torch.randn(3, 4, 5, generator=generator, dtype=torch.float64)
+    lengths = torch.randint(1, 6, (4,), generator=generator).tolist()
+    mask = torch.arange(5) < torch.tensor(lengths)[:, None]
+    weights = REDUCTIONS[reduction](mask, 7).double()
+
+    responses = []
+    for i, length in enumerate(lengths):
+        tokens = []
+        for t in range(length):
+            ratio = math.exp(log_probs[i, t].item() - old[i, t].item())
+            clipped = min(max(ratio, 1 - LOW), 1 + HIGH)
+            tokens.append(min(ratio * advantages[i, t].item(), clipped * advantages[i, t].item()))
+        responses.append(tokens)
+    expected = {
+        "token-mean": sum(map(sum, responses)) / sum(lengths),
+        "seq-mean-token-sum": sum(map(sum, responses)) / 4,
+        "seq-mean-token-mean": sum(sum(r) / len(r) for r in responses) / 4,
+        "seq-mean-token-sum-norm": sum(map(sum, responses)) / 4 / 7,
+    }[reduction]
+    actual = policy_loss(log_probs, old, advantages, weights, LOW, HIGH)
+    assert actual.item() == pytest.approx(-expected, abs=1e-6)
+
+
+def test_gradcheck_of_the_whole_loss() -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(2, 4, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    token_ids = torch.randint(6, (2, 4), generator=generator)
+    old = token_log_probs(torch.randn(2, 4, 6, generator=generator, dtype=torch.float64), token_ids)
+    advantages = torch.randn(2, 4, generator=generator, dtype=torch.float64)
+    mask = torch.tensor([[True] * 4, [True, True, False, False]])
+    weights = REDUCTIONS["seq-mean-token-mean"](mask, 4).double()
+
+    def loss(logits: torch.Tensor) -> torch.Tensor:
+        objective = policy_loss(token_log_probs(logits, token_ids), old, advantages, weights, LOW, HIGH)
+        return objective + entropy_bonus(token_entropy(logits), token_mean(mask, 4).double(), 0.1)
+
+    ratio = (token_log_probs(logits, token_ids) - old).exp()
+    kinks = torch.stack([(ratio - 1 + LOW).abs(), (ratio - 1 - HIGH).abs()])
+    assert kinks.min() > 1e-3, "the numeric derivative would straddle a kink"
+    assert torch.autograd.gradcheck(loss, (logits,))
+
+
+def test_on_policy_gradient_is_that_of_reinforce() -> None:
+    log_probs = torch.tensor([[-1.0, -2.0]], requires_grad=True)
+    advantages = torch.tensor([[0.5, -3.0]])
+    clipped_surrogate(log_probs, log_probs.detach(), advantages, LOW, HIGH).sum().backward()
+    torch.testing.assert_close(log_probs.grad, advantages)
+
+
+def test_an_exploding_ratio_stays_finite() -> None:
+    log_probs = torch.tensor([[500.0, -500.0]], requires_grad=True)
+    value = clipped_surrogate(log_probs, torch.zeros(1, 2), torch.tensor([[-1.0, 1.0]]), LOW, HIGH)
+    value.sum().backward()
+    assert value.isfinite().all()
+    assert log_probs.grad is not None
+    assert log_probs.grad.isfinite().all()
+
+
+def test_entropy_against_torch_and_with_an_impossible_token() -> None:
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    expected = torch.distributions.Categorical(logits=logits).entropy()
+    torch.testing.assert_close(token_entropy(logits), expected)
+    impossible = torch.tensor([[[0.0, 0.0, -math.inf]]])
+    assert token_entropy(impossible).item() == pytest.approx(math.log(2))
+
+
+def test_log_probs_against_torch() -> None:
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1))
+    token_ids = torch.randint(5, (2, 3), generator=torch.Generator().manual_seed(2))
+    expected = torch.distributions.Categorical(logits=logits).log_prob(token_ids)
+    torch.testing.assert_close(token_log_probs(logits, token_ids), expected)
