@@ -9,9 +9,7 @@ import pyarrow.parquet
 
 SYSTEM = "When tackling complex reasoning tasks, you have access to the following actions."
 MATH_SUFFIX = "\n\nPresent the answer in LaTex format: \\boxed{Your answer}"
-CODE_SUFFIX = (
-    "\n\nWrite Python code to solve the problem. Present the code in \n```python\nYour code\n```\nat the end."
-)
+CODE_SUFFIX = "\n\nWrite Python code to solve the problem. Present the code in \n```python\nYour code\n```\nat the end."
 
 
 def math_row(index: int, ground_truth: str | None = None) -> dict[str, Any]:

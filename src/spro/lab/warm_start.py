@@ -65,9 +65,7 @@ def flawed_solution(expression: str, rng: random.Random) -> str:
     return ";".join([*lines, f"#{expression}"])
 
 
-def training_batch(
-    expressions: list[str], tokenizer: Qwen2Tokenizer, rng: random.Random
-) -> tuple[Tensor, Tensor]:
+def training_batch(expressions: list[str], tokenizer: Qwen2Tokenizer, rng: random.Random) -> tuple[Tensor, Tensor]:
     """Right-padded token ids and labels, both int [B, L]; prompts and padding are not trained on."""
     prompts = [tokenizer.encode(f"{expression}?") for expression in expressions]
     answers = [[*tokenizer.encode(flawed_solution(e, rng)), tokenizer.eos_token_id] for e in expressions]

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from spro.errors import TrainingError
+from spro.rollout.cache import roomy_cache
 from spro.rollout.engine import FinishReason, Response, Sampling
 
 Item = TypeVar("Item")
@@ -56,10 +58,13 @@ class EmbeddedEngine:
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[tuple[Response, ...]]:
         """See ``Engine.generate``."""
         generator = torch.Generator(self.model.device).manual_seed(seed)
-        groups: list[tuple[Response, ...]] = []
-        for chunk in _chunks(prompts, max(1, self.max_rows // sampling.group_size)):
-            groups += self._generate_chunk(chunk, sampling, generator)
-        return groups
+        groups: dict[int, tuple[Response, ...]] = {}
+        # Prompts of like length side by side: a short one beside a long one is mostly padding.
+        by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        for chunk in _chunks(by_length, max(1, self.max_rows // sampling.group_size)):
+            answers = self._generate_chunk([prompts[index] for index in chunk], sampling, generator)
+            groups |= zip(chunk, answers, strict=True)
+        return [groups[index] for index in range(len(prompts))]
 
     def _generate_chunk(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, generator: torch.Generator
@@ -101,7 +106,7 @@ class EmbeddedEngine:
         columns = torch.arange(width, device=device)
         attention_mask = (columns >= width - lengths[:, None]).long()
         position_ids = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.model.config)
+        cache = roomy_cache(self.model.config)
         output = self.model(
             input_ids=torch.tensor(padded, device=device),
             attention_mask=attention_mask,
@@ -110,6 +115,9 @@ class EmbeddedEngine:
             use_cache=True,
             logits_to_keep=1,
         )
+        # Once a prompt is enough: weights that went bad show at once. On a GPU, sampling would kill the whole process.
+        if not output.logits.float().logsumexp(dim=-1).isfinite().all():
+            raise TrainingError("the policy's logits are not finite, its weights went bad; lower the learning rate")
         cache.batch_repeat_interleave(group_size)
         return _Living(
             rows=torch.arange(len(prompts) * group_size, device=device),

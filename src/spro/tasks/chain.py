@@ -82,4 +82,4 @@ def load_chain(
     rng = random.Random(seed)
     held_out = _draw(rng, held_out_problems, True, min_operators, max_operators)
     train = _draw(rng, train_problems, False, min_operators, max_operators)
-    return TaskData(train=train, held_out=held_out, report=LoadReport(kept=len(train)))
+    return TaskData(train=train, held_out=held_out, report=LoadReport(kept=len(train) + len(held_out)))

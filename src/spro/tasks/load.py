@@ -1,7 +1,7 @@
 """From the settings of a task to its problems."""
 
 import random
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from spro.config import ChainTask, EurusTask, FileTask, MathTask, TaskConfig
 from spro.errors import DataError
@@ -11,8 +11,13 @@ from spro.tasks.records import read_rows
 from spro.tasks.rows import Adapter, adapt_rows, eurus_adapter, math_adapter
 
 
-def load_task(task: TaskConfig, seed: int) -> TaskData:
+def load_task(task: TaskConfig, seed: int, verifiers: frozenset[str]) -> TaskData:
     """The problems of a task, to train on and held out.
+
+    Args:
+        task: its settings.
+        seed: of what is generated and of which problems are held out.
+        verifiers: names of the verifiers that there are; problems for another are counted and skipped.
 
     Raises:
         DataError: a file is missing or breaks its schema, or no row is usable; names file and row.
@@ -21,29 +26,37 @@ def load_task(task: TaskConfig, seed: int) -> TaskData:
         case ChainTask():
             return load_chain(seed, task.train_problems, task.held_out_problems, task.min_operators, task.max_operators)
         case EurusTask():
-            return _load_files(task, eurus_adapter, ("data_source", "prompt", "ability", "reward_model"), seed)
+            columns = ("data_source", "prompt", "ability", "reward_model")
+            return _load_files(task, _Reader(task, eurus_adapter, columns, verifiers), seed)
         case MathTask():
             adapter = math_adapter(task.question_key, task.answer_key, task.system_prompt, task.prompt_suffix)
-            return _load_files(task, adapter, (task.question_key, task.answer_key), seed)
+            return _load_files(task, _Reader(task, adapter, (task.question_key, task.answer_key), verifiers), seed)
 
 
-def _load_files(task: FileTask, adapter: Adapter, columns: Sequence[str], seed: int) -> TaskData:
+@dataclass(frozen=True)
+class _Reader:
+    """How the files of one task are read."""
+
+    task: FileTask
+    adapter: Adapter
+    columns: tuple[str, ...]
+    verifiers: frozenset[str]
+
+    def read(self, path: str, report: LoadReport) -> list[Problem]:
+        rows = read_rows(path, self.task.split, self.columns)
+        problems = adapt_rows(rows, self.adapter, self.verifiers, self.task.max_problems, report)
+        if not problems:
+            raise DataError(f"{path!r} gives no usable problem: {report}")
+        return problems
+
+
+def _load_files(task: FileTask, reader: _Reader, seed: int) -> TaskData:
     report = LoadReport()
-    problems = _load_file(task.path, task, adapter, columns, report)
+    problems = reader.read(task.path, report)
     if task.held_out_path:
-        held_out = _load_file(task.held_out_path, task, adapter, columns, LoadReport())
-        return TaskData(tuple(problems), tuple(held_out), report)
-    if task.held_out_problems >= len(problems):
-        raise DataError(f"task.held_out_problems is {task.held_out_problems}, and {task.path!r} gives {len(problems)}")
-    random.Random(seed).shuffle(problems)
+        return TaskData(tuple(problems), tuple(reader.read(task.held_out_path, report)), report)
     cut = task.held_out_problems
+    if cut >= len(problems):
+        raise DataError(f"task.held_out_problems is {cut}, and {task.path!r} gives {len(problems)}")
+    random.Random(seed).shuffle(problems)
     return TaskData(train=tuple(problems[cut:]), held_out=tuple(problems[:cut]), report=report)
-
-
-def _load_file(
-    path: str, task: FileTask, adapter: Adapter, columns: Sequence[str], report: LoadReport
-) -> list[Problem]:
-    problems = adapt_rows(read_rows(path, task.split, columns), adapter, task.max_problems, report)
-    if not problems:
-        raise DataError(f"{path!r} gives no usable problem: {report}")
-    return problems

@@ -17,13 +17,17 @@ Adapter = Callable[[Row], Problem]
 """Raises ``Skipped`` for a row that is well-formed and unusable, ``DataError`` for one that breaks the schema."""
 
 
-def adapt_rows(rows: Iterator[Row], adapter: Adapter, limit: int | None, report: LoadReport) -> list[Problem]:
-    """The problems of all usable rows, at most ``limit``; the others are counted in ``report``."""
+def adapt_rows(
+    rows: Iterator[Row], adapter: Adapter, verifiers: frozenset[str], limit: int | None, report: LoadReport
+) -> list[Problem]:
+    """The problems of all rows that are usable and can be graded, at most ``limit``; the others are counted."""
 
     def usable() -> Iterator[Problem]:
         for row in rows:
             try:
                 problem = adapter(row)
+                if problem.verifier not in verifiers:
+                    raise Skipped(f"not yet scored: there is no {problem.verifier!r} verifier")
             except Skipped as reason:
                 report.skip(str(reason), row.where)
             else:

@@ -28,7 +28,9 @@ def train_command(path: Path | None, overrides: Sequence[str]) -> int:
         run_dir = trainer.folder.path
         try:
             with closing(open_display(config.train.steps)) as display, stop_on_signals() as stop:
-                display.say(f"{trainer.load_report}; held out {len(trainer.held_out.prompts)}; run folder {run_dir}")
+                display.say(
+                    f"{trainer.load_report}; {len(trainer.held_out.prompts)} of them held out; run folder {run_dir}"
+                )
                 first, last = trainer.run(display, stop)
         finally:
             report = write_report(run_dir)

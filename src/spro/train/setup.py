@@ -12,7 +12,7 @@ from spro.errors import ConfigError, DataError
 from spro.models import Policy, load_policy
 from spro.rollout import EmbeddedEngine
 from spro.settings import nearest
-from spro.tasks import LoadReport, Problem, Prompt, encode_prompts, load_task
+from spro.tasks import Prompt, encode_prompts, load_task
 from spro.train.experience import Scorer
 from spro.train.filter import AccuracyWindow
 from spro.train.held_out import HeldOut
@@ -74,12 +74,13 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     credit = build_credit(config.credit)
     torch.set_num_threads(config.model.threads)
     torch.manual_seed(config.seed)
-    task = load_task(config.task, config.seed)
+    task = load_task(config.task, config.seed, grader.names)
     policy = load_policy(config.model.path, config.model.dtype, config.model.device)
-    train_prompts = _prompts(config, policy, task.train, grader, task.report)
+    limit = config.rollout.max_prompt_length
+    train_prompts = encode_prompts(policy.tokenizer, task.train, limit, task.report)
+    held_out_prompts = encode_prompts(policy.tokenizer, task.held_out, limit, task.report)
     if not train_prompts:
         raise DataError(f"no problem is left to train on: {task.report}")
-    held_out_prompts = _prompts(config, policy, task.held_out, grader, LoadReport())
     _check_lengths(config, policy, train_prompts)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, config.rollout.max_rows)
     return Trainer(
@@ -103,20 +104,6 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
         load_report=task.report,
         folder=RunFolder(config.run_dir, config),
     )
-
-
-def _prompts(
-    config: Config, policy: Policy, problems: tuple[Problem, ...], grader: Grader, report: LoadReport
-) -> tuple[Prompt, ...]:
-    """Encode the problems that can be graded; the others are counted."""
-    gradable = []
-    for problem in problems:
-        if problem.verifier in grader.names:
-            gradable.append(problem)
-        else:
-            report.kept -= 1
-            report.skip(f"not yet scored: there is no {problem.verifier!r} verifier", problem.problem_id)
-    return encode_prompts(policy.tokenizer, gradable, config.rollout.max_prompt_length, report)
 
 
 def _check_lengths(config: Config, policy: Policy, prompts: tuple[Prompt, ...]) -> None:

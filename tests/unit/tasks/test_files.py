@@ -10,9 +10,11 @@ from spro.errors import DataError
 from spro.tasks import load_task
 from tests import eurus
 
+VERIFIERS = frozenset({"math", "code"})
+
 
 def load_eurus(path: Path, **settings: object) -> object:
-    return load_task(EurusTask(type="eurus", path=str(path), **settings), seed=0)
+    return load_task(EurusTask(type="eurus", path=str(path), **settings), seed=0, verifiers=VERIFIERS)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".json"])
@@ -44,6 +46,14 @@ def test_rows_without_ground_truth_are_counted_and_skipped(tmp_path: Path, suffi
     data = load_eurus(path)
     assert str(data.report) == f"2 problems; 2 skipped: no ground truth (first: {path} row 2)"
     assert len(data.train) == 2
+
+
+def test_problems_that_nothing_can_grade_are_counted_and_skipped(tmp_path: Path) -> None:
+    path = eurus.write(tmp_path / "train.jsonl", eurus.rows(math=3, code=2))
+    data = load_task(EurusTask(type="eurus", path=str(path)), seed=0, verifiers=frozenset({"math"}))
+    assert str(data.report) == (
+        f"3 problems; 2 skipped: not yet scored: there is no 'code' verifier (first: {path} row 4)"
+    )
 
 
 def test_held_out_problems_leave_the_training_set(tmp_path: Path) -> None:
@@ -107,16 +117,18 @@ def test_other_broken_files(tmp_path: Path) -> None:
 
 def test_a_hub_id_without_a_hub_says_so_in_one_line() -> None:
     with pytest.raises(DataError, match="no file or folder 'nobody/nothing'") as caught:
-        load_task(EurusTask(type="eurus", path="nobody/nothing"), seed=0)
+        load_task(EurusTask(type="eurus", path="nobody/nothing"), seed=0, verifiers=VERIFIERS)
     assert "\n" not in str(caught.value)
 
 
 def test_questions_and_answers_under_any_names(tmp_path: Path) -> None:
     items = [{"question": "1+1?", "ref_answer": 2.0}, {"question": "2+2?", "ref_answer": None}]
     path = eurus.write(tmp_path / "qa.json", items)
-    task = MathTask(type="math", path=str(path), question_key="question", answer_key="ref_answer", system_prompt="Think.")
-    (problem,) = load_task(task, seed=0).train
+    task = MathTask(
+        type="math", path=str(path), question_key="question", answer_key="ref_answer", system_prompt="Think."
+    )
+    (problem,) = load_task(task, seed=0, verifiers=VERIFIERS).train
     assert problem.ground_truth == "2"
     assert [m["content"] for m in problem.messages] == ["Think.", "1+1?" + eurus.MATH_SUFFIX]
     with pytest.raises(DataError, match=r"row 1 has no field 'problem'; .*task\.question_key"):
-        load_task(MathTask(type="math", path=str(path)), seed=0)
+        load_task(MathTask(type="math", path=str(path)), seed=0, verifiers=VERIFIERS)

@@ -39,7 +39,7 @@ def test_prompts_longer_than_the_limit_are_counted_and_skipped() -> None:
 
 
 def test_a_tokenizer_that_drops_most_of_the_prompt() -> None:
-    with pytest.raises(DataError, match="keeps 3 of the 15 characters of p1"):
+    with pytest.raises(DataError, match="keeps 4 of the 15 characters of p1"):
         encode_prompts(build_tokenizer(), [problem()], 100, LoadReport())
 
 

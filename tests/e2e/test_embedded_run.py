@@ -1,0 +1,112 @@
+"""The embedded lab run through the command line: artefacts, determinism, interruption, refusal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests.e2e.command import SMALL, spro
+
+QUICK = (*SMALL, "rollout.max_response_length=96", "task.held_out_problems=32", "evaluate.every=2")
+
+
+def metrics_of(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("method", ["spro", "grpo", "rloo"])
+def test_every_method_trains_and_leaves_a_whole_run_folder(tmp_path: Path, method: str) -> None:
+    done = spro("train", *QUICK, f"credit.type={method}", "run_dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "run"
+    assert {path.name for path in run.iterdir()} == {
+        "config.yaml", "metrics.jsonl", "rollouts", "checkpoints", "report.html",
+    }  # fmt: skip
+    lines = metrics_of(run)
+    assert [line["step"] for line in lines] == [0, 1, 2, 3]
+    assert ["eval/accuracy" in line for line in lines] == [True, False, True, True]
+    assert lines[1]["rollout/log_prob_diff_max"] < 1e-4
+    assert lines[1]["grad_norm"] > 0
+    assert lines[3]["tokens"] > lines[1]["tokens"]
+    assert lines[3]["learning_rate"] < lines[1]["learning_rate"]
+    assert ("credit/msa_std" in lines[1]) == (method == "spro")
+    if method == "spro":
+        assert lines[1]["credit/msa_std"] == 0
+        assert lines[3]["credit/msa_std"] > 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["credit"]["type"] == method
+    assert "held-out accuracy" in done.stdout
+    assert "checkpoints/step-3" in done.stdout
+    checkpoint = run / "checkpoints" / "step-3"
+    AutoModelForCausalLM.from_pretrained(checkpoint)
+    AutoTokenizer.from_pretrained(checkpoint)
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert spro("train", *QUICK, f"run_dir={name}", cwd=tmp_path).returncode == 0
+
+    def untimed(run: str) -> list[dict[str, float]]:
+        return [{k: v for k, v in line.items() if not k.startswith("time/")} for line in metrics_of(tmp_path / run)]
+
+    assert untimed("a") == untimed("b")
+    weights = [(tmp_path / run / "checkpoints/step-3/model.safetensors").read_bytes() for run in ("a", "b")]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_finishes_the_step_and_saves(tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spro.cli", "train", *QUICK, "train.steps=500", "run_dir=run"],
+        cwd=tmp_path, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.is_file() and len(metrics.read_text().splitlines()) > 2):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    last = metrics_of(tmp_path / "run")[-1]
+    assert (tmp_path / "run" / "checkpoints" / f"step-{last['step']}" / "manifest.json").is_file()
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert "report" in out
+
+
+def test_an_existing_run_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    done = spro("train", *QUICK, "run_dir=run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "spro: the run folder 'run' exists already; choose another with run_dir=... or move it"
+    )
+    assert not any((tmp_path / "run").iterdir())
+
+
+def test_a_run_that_cannot_go_on_says_why_and_keeps_what_it_has(tmp_path: Path) -> None:
+    done = spro("train", *QUICK, "optimizer.learning_rate=1e30", "run_dir=run", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("spro: TrainingError: the policy's logits are not finite")
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_methods_doctor_report_and_version(tmp_path: Path) -> None:
+    methods = spro("methods", cwd=tmp_path)
+    assert methods.returncode == 0
+    assert "settings: beta=0.05, std_eps=1e-06; needs: old_log_probs, ref_log_probs" in methods.stdout
+    doctor = spro("doctor", cwd=tmp_path)
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "math verifier: works" in doctor.stdout
+    assert spro("--version", cwd=tmp_path).stdout.startswith("spro 0.")
+    missing = spro("report", "nowhere", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert "nowhere" in missing.stderr

@@ -1,0 +1,108 @@
+"""Model folders and data files of a user, through the command line, on Qwen2 and Llama; and everything wrong with them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests import eurus
+from tests.e2e.command import SMALL, spro
+from tests.models import save_model_folder
+
+
+def train(cwd: Path, *words: str) -> tuple[int, str]:
+    first = ("task.type=eurus", "task.path=train.parquet", "model.path=model", "run_dir=run")
+    done = spro("train", *SMALL, *first, *words, cwd=cwd)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("family", "chat", "suffix"), [("qwen2", True, "parquet"), ("llama", False, "jsonl")])
+def test_three_steps_on_eurus_rows(tmp_path: Path, family: str, chat: bool, suffix: str) -> None:
+    save_model_folder(tmp_path / "model", family, chat)
+    items = eurus.rows(math=56, code=8)
+    items[7]["reward_model"]["ground_truth"] = None
+    eurus.write(tmp_path / f"train.{suffix}", items)
+    words = (f"task.path=train.{suffix}", "task.held_out_problems=6", "rollout.max_prompt_length=256")
+    code, said = train(tmp_path, *words)
+    assert code == 0, said
+    assert f"55 problems; 1 skipped: no ground truth (first: train.{suffix} row 8); 8 skipped: not yet scored" in said
+    assert "6 of them held out" in said
+
+    folder = tmp_path / "run" / "checkpoints" / "step-3"
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    start = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    moved = [not torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True)]
+    assert all(moved)
+    inputs = tokenizer("What is 1 + 2?", return_tensors="pt")
+    written = model.generate(**inputs, max_new_tokens=8, do_sample=False)
+    assert written.shape[1] > inputs["input_ids"].shape[1]
+
+    samples = [json.loads(line) for line in (tmp_path / "run/rollouts/step-000001.jsonl").read_text().splitlines()]
+    assert {sample["verdict"]["status"] for sample in samples} <= {"no_answer", "wrong", "correct"}
+    assert ("<|im_start|>" in samples[0]["prompt"]) == chat
+
+
+def missing_model(folder: Path) -> None:
+    (folder / "model").rename(folder / "elsewhere")
+
+
+def empty_data(folder: Path) -> None:
+    eurus.write(folder / "train.jsonl", [])
+
+
+def broken_row(folder: Path) -> None:
+    (folder / "train.jsonl").write_text(json.dumps(eurus.math_row(0)) + "\n{oops\n")
+
+
+def only_code(folder: Path) -> None:
+    eurus.write(folder / "train.jsonl", eurus.rows(math=0, code=3))
+
+
+def nothing(folder: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "message"),
+    [
+        (missing_model, [], "there is no model folder './model'"),
+        (empty_data, [], "'train.jsonl' gives no usable problem: 0 problems"),
+        (broken_row, [], "train.jsonl row 2 is not JSON"),
+        (only_code, [], "gives no usable problem: 0 problems; 3 skipped: not yet scored"),
+        (nothing, ["rollout.group_size=1"], "rollout.group_size is 1: input should be greater than or equal to 2"),
+        (nothing, ["rollout.groupsize=4"], "unknown key 'rollout.groupsize'; did you mean 'group_size'?"),
+        (
+            nothing,
+            ["rollout.max_prompt_length=10"],
+            "no problem is left to train on: 0 problems; 4 skipped: prompt long",
+        ),
+        (nothing, ["rollout.max_response_length=4000"], "rollout.max_response_length is 4000"),
+        (nothing, ["task.path=absent.parquet"], "no file or folder 'absent.parquet'"),
+        (nothing, ["task.held_out_problems=4"], "task.held_out_problems is 4"),
+        (nothing, ["model.device=tpu"], "model.device is 'tpu'"),
+        (nothing, ["credit.bta=1"], "unknown key 'credit.bta' for the method 'spro'; did you mean 'beta'?"),
+    ],
+)
+def test_bad_input_is_one_line_exit_2_and_nothing_written(
+    tmp_path: Path, spoil: Callable[[Path], None], words: list[str], message: str
+) -> None:
+    save_model_folder(tmp_path / "model", "qwen2")
+    eurus.write(tmp_path / "train.jsonl", eurus.rows(math=4, code=0))
+    spoil(tmp_path)
+    code, said = train(tmp_path, "model.path=./model", "task.path=train.jsonl", *words)
+    assert (code, len(said.strip().splitlines())) == (2, 1), said
+    assert message in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_long_prompts_are_counted_and_skipped(tmp_path: Path) -> None:
+    save_model_folder(tmp_path / "model", "qwen2")
+    items = eurus.rows(math=8, code=0)
+    items[3]["prompt"][1]["content"] *= 20
+    eurus.write(tmp_path / "train.jsonl", items)
+    code, said = train(tmp_path, "task.path=train.jsonl", "rollout.max_prompt_length=250", "train.steps=1")
+    assert code == 0, said
+    assert "7 problems; 1 skipped: prompt longer than 250 tokens (first: train.jsonl row 4)" in said

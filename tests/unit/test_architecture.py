@@ -1,0 +1,90 @@
+"""The direction of imports that the design states, and the sizes that keep a file at one idea."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "spro"
+
+MAY_IMPORT = {
+    "errors": set(),
+    "config": set(),
+    "settings": {"config", "errors"},
+    "credit": {"errors"},
+    "loss": {"errors", "credit.reduce"},
+    "verify": {"errors"},
+    "rollout": {"errors"},
+    "tasks": {"errors", "config"},
+    "models": {"errors", "loss"},
+    "lab": {"errors", "tasks", "train", "models", "verify", "credit"},
+    "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"},
+    "report": {"errors"},
+    "describe": {"errors", "credit", "models", "train", "verify"},
+    "cli": {"errors", "train", "report", "describe"},
+    "__init__": set(),
+}
+"""Room -> the rooms that it may import. ``train.command`` alone writes the report."""
+FACADES_ONLY = {"credit", "loss", "verify", "rollout", "tasks", "models", "report"}
+"""Rooms of which others see what their ``__init__`` names, with the exceptions below."""
+INSIDES_ALLOWED = {("lab", "spro.tasks.chain"), ("describe", "spro.models.loading"), ("describe", "spro.train.setup")}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "spro":
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "spro"}
+    return found - {"spro"}
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_in_one_direction(path: Path) -> None:
+    room = room_of(path)
+    assert room in MAY_IMPORT, f"say in this test what the new room {room!r} may import"
+    for module in imports_of(path):
+        target = module.removeprefix("spro.")
+        if target.split(".")[0] == room:
+            continue
+        allowed = any(target == name or target.startswith(f"{name}.") for name in MAY_IMPORT[room])
+        assert allowed, f"{path.relative_to(SOURCE)} imports {module}"
+        is_inside = target.count(".") >= 1 and target.split(".")[0] in FACADES_ONLY
+        assert not is_inside or (room, module) in INSIDES_ALLOWED, f"{path.relative_to(SOURCE)} reaches into {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_files_and_functions_hold_one_idea(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 60, f"{node.name} in {path.name}"
+
+
+def test_the_loop_knows_no_method_by_name() -> None:
+    from spro.credit import METHODS
+
+    for path in (SOURCE / "train").glob("*.py"):
+        constants = {n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)}
+        names = {n.id for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Name)}
+        assert not constants & set(METHODS), path
+        assert not names & {method.__name__ for method in METHODS.values()}, path
+
+
+def test_credit_and_loss_have_no_loop_over_batch_or_time_and_no_sync() -> None:
+    for path in [*(SOURCE / "credit").rglob("*.py"), *(SOURCE / "loss").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_sync = isinstance(node, ast.Attribute) and node.attr in {"item", "tolist", "cpu", "numpy"}
+            assert not is_sync, f"{path}:{node.lineno}"
+            if isinstance(node, ast.For) and path.name not in {"batch.py", "method.py"}:
+                raise AssertionError(f"a Python loop in {path}:{node.lineno}")

@@ -1,0 +1,133 @@
+"""The update: micro-batches, mini-batches, what a step changes, and what it must not."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from spro.config import LossConfig, OptimizerConfig, TrainConfig
+from spro.credit import GRPO, SPRO
+from spro.errors import ConfigError, TrainingError
+from spro.loss import REDUCTIONS
+from spro.train.experience import Experience, Scorer
+from spro.train.group import Group
+from spro.train.update import Updater, mini_batches
+from tests.models import tiny_model
+from tests.unit.train.builders import make_group
+
+GROUPS = [make_group(i, [1.0, 0.0, float(i % 2), 0.5]) for i in range(5)]
+
+
+def score(model: PreTrainedModel, groups: list[Group] = GROUPS, needs: frozenset[str] = SPRO.needs) -> Experience:
+    return Scorer(model, needs, temperature=1.0, micro_batch_size=3).score(groups, pad_token_id=0)
+
+
+def updater(model: PreTrainedModel, loss: LossConfig | None = None, **train: int) -> Updater:
+    return Updater(
+        model,
+        loss or LossConfig(entropy_coef=0.01),
+        OptimizerConfig(learning_rate=1e-3, max_grad_norm=1e9),
+        TrainConfig(**({"steps": 2, "prompts_per_step": 5} | train)),
+        temperature=1.0,
+        max_response_length=8,
+    )
+
+
+def gradients(model: PreTrainedModel, micro_batch_size: int, reduction: str) -> list[Tensor]:
+    """The gradient of one update, caught where the optimizer would read it."""
+    model = copy.deepcopy(model)
+    experience = score(model)
+    one = updater(model, LossConfig(entropy_coef=0.01, loss_reduction=reduction), micro_batch_size=micro_batch_size)  # type: ignore[arg-type]
+    caught: list[Tensor] = []
+    one.optimizer.register_step_pre_hook(
+        lambda optimizer, args, kwargs: caught.extend(p.grad.clone() for p in model.parameters())
+    )
+    one.update(experience, GRPO()(experience.batch))
+    return caught
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("micro_batch_size", [1, 3, 7])
+def test_the_gradient_is_the_same_for_every_micro_batch_size(reduction: str, micro_batch_size: int) -> None:
+    model = tiny_model("qwen2")
+    whole = gradients(model, 100, reduction)
+    split = gradients(model, micro_batch_size, reduction)
+    assert max(g.abs().max() for g in whole) > 1e-4
+    for a, b in zip(whole, split, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
+def test_good_tokens_become_more_likely_and_bad_ones_less() -> None:
+    model = tiny_model("llama")
+    experience = score(model)
+    advantages = GRPO()(experience.batch)
+    before = experience.batch.old_log_probs
+    updater(model, LossConfig(entropy_coef=0.0)).update(experience, advantages)
+    after = score(model).batch.old_log_probs
+    assert before is not None
+    assert after is not None
+    assert ((after - before) * advantages).sum() > 0
+
+
+def test_the_first_step_of_spro_is_that_of_grpo() -> None:
+    experience = score(tiny_model("qwen2"))
+    assert torch.equal(SPRO()(experience.batch), GRPO()(experience.batch))
+
+
+def test_the_reference_stays_where_the_policy_began() -> None:
+    model = tiny_model("qwen2")
+    scorer = Scorer(model, SPRO.needs, 1.0, 8)
+    first = scorer.score(GROUPS, 0)
+    updater(model).update(first, GRPO()(first.batch))
+    second = scorer.score(GROUPS, 0)
+    assert first.batch.ref_log_probs is not None
+    assert torch.equal(first.batch.ref_log_probs, second.batch.ref_log_probs)
+    assert not torch.equal(second.batch.old_log_probs, second.batch.ref_log_probs)
+
+
+def test_a_reference_is_held_only_when_the_method_needs_it() -> None:
+    model = tiny_model("qwen2")
+    assert set(Scorer(model, GRPO.needs, 1.0, 8).models) == {"old_log_probs"}
+    assert score(model, needs=GRPO.needs).batch.ref_log_probs is None
+    assert Scorer(model, SPRO.needs, 1.0, 8).models["ref_log_probs"] is not model
+
+
+def test_a_need_that_nothing_makes() -> None:
+    with pytest.raises(ConfigError, match="needs values, which this trainer cannot make yet"):
+        Scorer(tiny_model("qwen2"), frozenset({"values"}), 1.0, 8)
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone() -> None:
+    model = tiny_model("qwen2")
+    experience = score(model)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(TrainingError, match="gradient is not finite"):
+        updater(model).update(experience, GRPO()(experience.batch) * float("inf"))
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+
+
+def test_epochs_and_mini_batches_are_optimizer_steps_and_the_rate_decays_to_zero() -> None:
+    model = tiny_model("qwen2")
+    one = updater(model, update_epochs=3, mini_batches=2, steps=1)
+    taken = []
+    one.optimizer.register_step_post_hook(lambda optimizer, args, kwargs: taken.append(one.learning_rate))
+    experience = score(model)
+    one.update(experience, GRPO()(experience.batch))
+    assert len(taken) == 6
+    assert taken == sorted(taken, reverse=True)
+    assert one.learning_rate == pytest.approx(0.0, abs=1e-12)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=9), st.integers(1, 9))
+def test_mini_batches_cut_between_groups_only(sizes: list[int], count: int) -> None:
+    starts = [0]
+    for size in sizes:
+        starts.append(starts[-1] + size)
+    cuts = list(mini_batches(tuple(starts), count))
+    assert [row for start, stop in cuts for row in range(start, stop)] == list(range(starts[-1]))
+    assert {start for start, _ in cuts} <= set(starts)
+    assert len(cuts) == min(count, len(sizes))
