@@ -1,4 +1,4 @@
-"""Model folders and data files of a user, through the command line, on Qwen2 and Llama; and everything wrong with them."""
+"""Model folders and data files of a user, through the command line; and everything that can be wrong with them."""
 
 import json
 from collections.abc import Callable

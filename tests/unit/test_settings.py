@@ -108,7 +108,7 @@ def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
 
 
 def test_a_missing_file() -> None:
-    with pytest.raises(ConfigError, match="cannot read the config 'absent.yaml'"):
+    with pytest.raises(ConfigError, match=r"cannot read the config 'absent\.yaml'"):
         load_config(Path("absent.yaml"), [])
 
 

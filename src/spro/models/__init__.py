@@ -1,7 +1,7 @@
 """Loading models, the frozen reference, and the log-probs of responses."""
 
 from spro.models.loading import Policy, frozen_copy, load_policy
-from spro.models.scoring import TokenScores, score_in_micro_batches, score_responses
+from spro.models.scoring import TokenScores, response_log_probs, score_responses
 from spro.models.sequences import Sequences, concatenate_rows, pad_columns
 
 __all__ = [
@@ -12,6 +12,6 @@ __all__ = [
     "frozen_copy",
     "load_policy",
     "pad_columns",
-    "score_in_micro_batches",
+    "response_log_probs",
     "score_responses",
 ]

@@ -1,5 +1,6 @@
 """Models and tokenizers from folders and hub ids; safetensors only, no code from the repository."""
 
+import inspect
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +15,9 @@ from spro.errors import ModelError
 
 BUILTIN = {"builtin:chain": "assets/chain"}
 """Models that ship with spro, and where."""
+
+FORWARD_TAKES = frozenset({"input_ids", "attention_mask", "position_ids", "past_key_values", "logits_to_keep"})
+"""What the decode loop and the scorer hand to a model."""
 
 transformers_logging.disable_progress_bar()
 
@@ -72,6 +76,7 @@ def load_policy(path: str, dtype: str, device: str) -> Policy:
     except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"cannot load the model {path!r}: {reason[:300]}") from error
+    _check_forward(path, model)
     _check_vocabulary(path, model, tokenizer)
     stop_token_ids = _stop_token_ids(path, model, tokenizer)
     pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stop_token_ids[0]
@@ -100,6 +105,15 @@ def _resolve(path: str) -> str:
     if path.startswith(("builtin:", ".", "/", "~")) or path.count("/") > 1:
         raise ModelError(f"there is no model folder {path!r}; built in: {', '.join(BUILTIN)}")
     return path
+
+
+def _check_forward(path: str, model: PreTrainedModel) -> None:
+    missing = sorted(FORWARD_TAKES - inspect.signature(model.forward).parameters.keys())
+    if missing:
+        raise ModelError(
+            f"cannot use the model {path!r}: {type(model).__name__} takes no {', '.join(missing)}; "
+            "spro runs decoder-only models with a KV cache"
+        )
 
 
 def _check_vocabulary(path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -1,4 +1,4 @@
-"""Log-probs and entropy of sampled responses. Axis legend: B rows, P prompt columns, T response columns."""
+"""Log-probs and entropy of sampled responses. Axis legend: B rows, T response columns, V vocabulary."""
 
 from dataclasses import dataclass
 
@@ -24,14 +24,34 @@ class TokenScores:
 
 
 def score_responses(model: PreTrainedModel, sequences: Sequences, temperature: float) -> TokenScores:
-    """One forward with gradient (unless the caller forbids it).
+    """One forward, with gradient unless the caller forbids it."""
+    logits, token_ids, mask = _response_logits(model, sequences, temperature)
+    return TokenScores(
+        log_probs=token_log_probs(logits, token_ids).masked_fill(~mask, 0.0),
+        entropy=token_entropy(logits).masked_fill(~mask, 0.0),
+    )
+
+
+@torch.no_grad()
+def response_log_probs(
+    model: PreTrainedModel, sequences: Sequences, temperature: float, micro_batch_size: int
+) -> Tensor:
+    """Log-probs [B, T] without gradient, ``micro_batch_size`` rows a forward; 0 off the responses."""
+    parts = []
+    for start in range(0, len(sequences), micro_batch_size):
+        logits, token_ids, mask = _response_logits(model, sequences.rows(start, start + micro_batch_size), temperature)
+        parts.append(token_log_probs(logits, token_ids).masked_fill(~mask, 0.0))
+    return concatenate_rows(parts, sequences.response_width)
+
+
+def _response_logits(model: PreTrainedModel, sequences: Sequences, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits [B, T, V] from which the response tokens were drawn, those tokens and their mask, both [B, T].
 
     The logits are divided by the sampling temperature, so that the log-probs are those of the distribution that was
     sampled from, as in verl and TRL.
     """
     token_ids, attention_mask = sequences.rectangle(model.device)
     width = sequences.response_width
-    mask = sequences.response_mask(model.device)
     output = model(
         input_ids=token_ids,
         attention_mask=attention_mask,
@@ -40,23 +60,4 @@ def score_responses(model: PreTrainedModel, sequences: Sequences, temperature: f
         logits_to_keep=width + 1,
     )
     logits = output.logits[:, -width - 1 : -1].float() / temperature
-    return TokenScores(
-        log_probs=token_log_probs(logits, token_ids[:, -width:]).masked_fill(~mask, 0.0),
-        entropy=token_entropy(logits).masked_fill(~mask, 0.0),
-    )
-
-
-@torch.no_grad()
-def score_in_micro_batches(
-    model: PreTrainedModel, sequences: Sequences, temperature: float, micro_batch_size: int
-) -> TokenScores:
-    """The scores of the whole batch without gradient, ``micro_batch_size`` rows a forward."""
-    width = sequences.response_width
-    parts = [
-        score_responses(model, sequences.rows(start, start + micro_batch_size), temperature)
-        for start in range(0, len(sequences), micro_batch_size)
-    ]
-    return TokenScores(
-        log_probs=concatenate_rows([part.log_probs for part in parts], width),
-        entropy=concatenate_rows([part.entropy for part in parts], width),
-    )
+    return logits, token_ids[:, -width:], sequences.response_mask(model.device)

@@ -16,7 +16,7 @@ ROOM = 128
 """Positions added at a time."""
 
 
-class RoomyLayer(DynamicLayer):
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untyped here
     """Keys and values as views into buffers that have room behind them."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from spro.credit import TokenBatch
 from spro.errors import ConfigError
-from spro.models import Sequences, frozen_copy, score_in_micro_batches
+from spro.models import Sequences, frozen_copy, response_log_probs
 from spro.train.group import Group
 
 
@@ -74,7 +74,7 @@ class Scorer:
             pad_token_id=pad_token_id,
         )
         tensors = {
-            name: score_in_micro_batches(model, sequences, self.temperature, self.micro_batch_size).log_probs
+            name: response_log_probs(model, sequences, self.temperature, self.micro_batch_size)
             for name, model in self.models.items()
         }
         batch = TokenBatch(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import MambaConfig, MambaForCausalLM
 
 from spro.errors import ModelError
 from spro.models import frozen_copy, load_policy
-from tests.models import save_model_folder, tiny_model
+from tests.models import byte_level_tokenizer, save_model_folder, tiny_model
 
 
 @pytest.mark.parametrize("family", ["qwen2", "llama"])
@@ -96,6 +97,20 @@ def test_code_in_the_folder_is_not_run(tmp_path: Path) -> None:
         load_policy(str(folder), "float32", "cpu")
     assert not (tmp_path / "ran").exists()
     shutil.rmtree(folder)
+
+
+def test_a_model_without_a_kv_cache_of_attention(tmp_path: Path) -> None:
+    MambaForCausalLM(MambaConfig(vocab_size=320, hidden_size=16, num_hidden_layers=1)).save_pretrained(tmp_path)
+    byte_level_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"MambaForCausalLM takes no .*past_key_values"):
+        load_policy(str(tmp_path), "float32", "cpu")
+
+
+def test_a_tokenizer_larger_than_the_model(tmp_path: Path) -> None:
+    tiny_model("qwen2", vocab_size=50).save_pretrained(tmp_path)
+    byte_level_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"its tokenizer has \d+ tokens, the model embeds 50"):
+        load_policy(str(tmp_path), "float32", "cpu")
 
 
 def test_an_unknown_device() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spro.models import Sequences, score_in_micro_batches, score_responses
+from spro.models import Sequences, response_log_probs, score_responses
 from tests.models import tiny_model
 
 SEQUENCES = Sequences(
@@ -47,6 +47,6 @@ def test_against_one_plain_forward_a_response(family: str, temperature: float) -
 def test_micro_batches_change_nothing(micro_batch_size: int) -> None:
     model = tiny_model("qwen2")
     whole = score_responses(model, SEQUENCES, 1.0)
-    split = score_in_micro_batches(model, SEQUENCES, 1.0, micro_batch_size)
-    torch.testing.assert_close(split.log_probs, whole.log_probs, rtol=0, atol=1e-5)
-    assert not split.log_probs.requires_grad
+    split = response_log_probs(model, SEQUENCES, 1.0, micro_batch_size)
+    torch.testing.assert_close(split, whole.log_probs, rtol=0, atol=1e-5)
+    assert not split.requires_grad

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from spro.models import Sequences, score_in_micro_batches
+from spro.models import Sequences, response_log_probs
 from spro.rollout import EmbeddedEngine, FinishReason, Response, Sampling
 from tests.models import tiny_model
 
@@ -33,9 +33,9 @@ def test_sampled_log_probs_equal_recomputed_ones(family: str, temperature: float
         responses=tuple(response.token_ids for _, response in flat),
         pad_token_id=0,
     )
-    scores = score_in_micro_batches(model, sequences, temperature, micro_batch_size=5)
+    log_probs = response_log_probs(model, sequences, temperature, micro_batch_size=5)
     sampled = torch.tensor([lp for _, response in flat for lp in response.rollout_log_probs])
-    recomputed = scores.log_probs[sequences.response_mask(model.device)]
+    recomputed = log_probs[sequences.response_mask(model.device)]
     torch.testing.assert_close(sampled, recomputed, rtol=0, atol=2e-5)
 
 
