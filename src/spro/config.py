@@ -28,7 +28,7 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """Which policy is trained, and on what."""
 
-    path: str = "builtin:chain"
+    path: str
     """A model folder of transformers with safetensors weights, a hub id, or ``builtin:chain``."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "auto"
@@ -208,7 +208,7 @@ class Config(Section):
     seed: int = 0
     run_dir: Path | None = None
     """Must not exist yet. Without it: ``runs/<task>-<credit>-<number>``, the next free number."""
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig
     task: TaskConfig
     rollout: RolloutConfig = RolloutConfig()
     verify: VerifyConfig = VerifyConfig()

@@ -20,13 +20,15 @@ from spro.errors import ConfigError
 
 
 def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
-    """The settings of ``path`` (without it: of the embedded lab run), with ``overrides`` such as ``train.steps=3``.
+    """The settings of a file with ``overrides`` such as ``train.steps=3``.
+
+    Without a file they are those of the embedded lab run, or, when the overrides name another task, the defaults: what
+    suits 0.2 M parameters and chain arithmetic suits nothing else.
 
     Raises:
         ConfigError: the file cannot be read, or a key or value is wrong; one line.
     """
-    source = str(path) if path else "the embedded chain.yaml"
-    settings = _parse_yaml(_read(path), source)
+    source, settings = _start(path, overrides)
     for word in overrides:
         _override(settings, word)
     try:
@@ -47,9 +49,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {matches[0]!r}?" if matches else f"known: {', '.join(known)}"
 
 
-def _read(path: Path | None) -> str:
-    if path is None:
-        return files("spro").joinpath("assets/chain.yaml").read_text("utf-8")
+def _start(path: Path | None, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """What the overrides are laid upon, and its name for messages."""
+    if path is not None:
+        return str(path), _parse_yaml(_read(path), str(path))
+    tasks = [word.removeprefix("task.type=") for word in overrides if word.startswith("task.type=")]
+    if tasks and tasks[-1] != "chain":
+        return "the command line", {}
+    text = files("spro").joinpath("assets/chain.yaml").read_text("utf-8")
+    return "the embedded chain.yaml", _parse_yaml(text, "chain.yaml")
+
+
+def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -94,8 +105,8 @@ def _parse_value(value: str, word: str) -> Any:
 
 def _first_line(error: ValidationError) -> str:
     problems = error.errors()
-    # A misspelt key explains a missing one, so it is told first.
-    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
+    # Something misspelt explains something missing, so it is told first.
+    problems.sort(key=lambda problem: problem["type"] == "missing")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return _describe(problems[0]) + more
 
@@ -107,7 +118,7 @@ def _describe(problem: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"unknown key {key!r}; {nearest(names[-1], section.model_fields)}"
         case "missing":
-            return f"the key {key!r} is missing"
+            return f"the key {'.'.join([*names, *_first_required(section, choices, names)])!r} is missing"
         case "union_tag_not_found":
             return f"the key '{key}.type' is missing; known: {', '.join(choices)}"
         case "union_tag_invalid":
@@ -137,6 +148,15 @@ def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel], dict[str, t
         if len(members) == 1:
             section = members[0]
     return section, choices, names
+
+
+def _first_required(section: type[BaseModel], choices: dict[str, type[BaseModel]], names: list[str]) -> list[str]:
+    """What to set in a section that is missing as a whole: ``path`` of ``model``; nothing for a plain key."""
+    if choices:
+        return ["type"]
+    if names[-1] in section.model_fields:
+        return []
+    return [name for name, field in section.model_fields.items() if field.is_required()][:1]
 
 
 def _type_name(member: type[BaseModel]) -> str:

@@ -15,7 +15,7 @@ from tests.models import save_model_folder
 
 def train(cwd: Path, *words: str) -> tuple[int, str]:
     first = ("task.type=eurus", "task.path=train.parquet", "model.path=model", "run_dir=run")
-    done = spro("train", *SMALL, *first, *words, cwd=cwd)
+    done = spro("train", *first, *SMALL, *words, cwd=cwd)
     return done.returncode, done.stderr
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spro.config import ChainTask, Config, EurusTask
+from spro.config import ChainTask, EurusTask
 from spro.errors import ConfigError
 from spro.settings import dump_config, load_config
 from spro.train.setup import build_credit, resolve
@@ -20,7 +20,7 @@ def test_without_a_config_it_is_the_embedded_lab_run() -> None:
 
 
 def test_defaults_are_the_papers() -> None:
-    config = Config(task=EurusTask(type="eurus", path="x"))
+    config = load_config(None, ["task.type=eurus", "task.path=x", "model.path=y"])
     assert (config.train.prompts_per_step, config.rollout.group_size) == (256, 4)
     assert (config.filter.oversample_factor, config.filter.accuracy_low, config.filter.accuracy_high) == (2, 0.2, 0.8)
     assert (config.optimizer.learning_rate, config.loss.entropy_coef) == (1e-6, 0.001)
@@ -34,9 +34,12 @@ def test_overrides_reach_into_sections() -> None:
     assert build_credit(config.credit).beta == 0.0  # type: ignore[attr-defined]
 
 
-def test_another_type_starts_its_section_afresh() -> None:
-    config = load_config(None, ["task.train_problems=9", "task.type=eurus", "task.path=data.parquet"])
+def test_another_type_starts_its_section_afresh(tmp_path: Path) -> None:
+    chain = tmp_path / "chain.yaml"
+    chain.write_text("model: {path: m}\ntask: {type: chain, train_problems: 9}\nseed: 3\n")
+    config = load_config(chain, ["task.type=eurus", "task.path=data.parquet"])
     assert config.task == EurusTask(type="eurus", path="data.parquet")
+    assert config.seed == 3
     assert load_config(None, ["credit.beta=1", "credit.type=grpo"]).credit.hyper_parameters == {}
 
 
@@ -55,7 +58,8 @@ def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> No
         (["trian.steps=3"], r"unknown key 'trian'; did you mean 'train'\?"),
         (["task.max_operator=3"], r"unknown key 'task\.max_operator'; did you mean 'max_operators'\?"),
         (["task.type=erus"], r"task\.type is 'erus'; did you mean 'eurus'\?"),
-        (["task.type=eurus"], r"the key 'task\.path' is missing"),
+        (["task.type=eurus", "model.path=m"], r"the command line: the key 'task\.path' is missing"),
+        (["task.type=eurus", "task.path=x"], r"the command line: the key 'model\.path' is missing"),
         (["rollout.group_size=1"], r"rollout\.group_size is 1: input should be greater than or equal to 2"),
         (["train.steps=many"], r"train\.steps is 'many': input should be a valid integer"),
         (["optimizer.learning_rate=nan"], r"optimizer\.learning_rate is 'nan': input should be a finite number"),
@@ -93,9 +97,9 @@ def test_mistakes_in_the_method(words: list[str], message: str) -> None:
     [
         ("a: [", "is not YAML"),
         ("- 1\n", "holds a list"),
-        ("task: {type: chain}\nsteps: 3\n", r"unknown key 'steps'"),
-        ("seed: 1\n", "the key 'task' is missing"),
-        ("task: {train_problems: 3}\n", r"the key 'task.type' is missing; known: chain, eurus, math"),
+        ("task: {type: chain}\nmodel: {path: m}\nsteps: 3\n", r"unknown key 'steps'"),
+        ("model: {path: m}\n", "the key 'task.type' is missing"),
+        ("model: {path: m}\ntask: {train_problems: 3}\n", r"the key 'task.type' is missing; known: chain, eurus, math"),
     ],
 )
 def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
