@@ -30,7 +30,6 @@ class ModelConfig(Section):
 
     path: str
     """A model folder of transformers with safetensors weights, a hub id, or ``builtin:chain``."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "auto"
     """``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a GPU if there is one."""
     threads: PositiveInt = 1
@@ -183,12 +182,10 @@ class TrainConfig(Section):
 
 
 class EvaluateConfig(Section):
-    """Accuracy on the held-out problems while training."""
+    """Accuracy on the held-out problems while training: sampled at the training temperature, and greedy."""
 
     every: NonNegativeInt = 10
-    """Steps between evaluations; 0 turns them off. The first and the last policy are always evaluated otherwise."""
-    temperature: NonNegativeFloat = 1.0
-    """1.0 measures the policy that is trained; 0 decodes greedily."""
+    """Steps between evaluations, beside those of the first and the last policy; 0 turns them all off."""
 
 
 class LogConfig(Section):

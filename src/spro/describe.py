@@ -53,7 +53,7 @@ def _check_math() -> str:
 def _check_model(name: str) -> str:
     """Load a model that ships with spro; what is wrong, or nothing."""
     try:
-        load_policy(name, "float32", "cpu")
+        load_policy(name, "cpu")
     except SproError as error:
         return f"FAILED: {error}"
     return ""

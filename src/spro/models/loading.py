@@ -54,12 +54,13 @@ def pick_device(name: str) -> torch.device:
         raise ModelError(f"model.device is {name!r}: {reason}; use cpu, cuda, cuda:<number> or auto") from error
 
 
-def load_policy(path: str, dtype: str, device: str) -> Policy:
-    """Load a causal language model and its tokenizer.
+def load_policy(path: str, device: str) -> Policy:
+    """Load a causal language model, in float32, and its tokenizer.
+
+    In bfloat16 an update of 1e-6 is less than half a unit in the last place, and the weights would never move.
 
     Args:
         path: a model folder, a hub id, or a name in ``BUILTIN``.
-        dtype: ``float32`` or ``bfloat16``.
         device: see ``pick_device``.
 
     Raises:
@@ -71,7 +72,7 @@ def load_policy(path: str, dtype: str, device: str) -> Policy:
         AutoConfig.from_pretrained(place, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            place, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
+            place, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())

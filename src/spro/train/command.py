@@ -1,9 +1,10 @@
 """``spro train``: settings in, run folder and report out."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+from spro.errors import RunFolderError
 from spro.report import write_report
 from spro.settings import load_config
 from spro.train.checkpoint import newest_checkpoint
@@ -29,11 +30,15 @@ def train_command(path: Path | None, overrides: Sequence[str]) -> int:
         try:
             with closing(open_display(config.train.steps)) as display, stop_on_signals() as stop:
                 display.say(
-                    f"{trainer.load_report}; {len(trainer.held_out.prompts)} of them held out; run folder {run_dir}"
+                    f"{trainer.load_report}; {len(trainer.held_out.prompts)} of them held out; folder {run_dir}"
                 )
                 first, last = trainer.run(display, stop)
-        finally:
-            report = write_report(run_dir)
+        except BaseException:
+            # What ended the run is what must be told, also when it left too little for a report.
+            with suppress(RunFolderError):
+                write_report(run_dir)
+            raise
+        report = write_report(run_dir)
     print(
         f"{_held_out(first, last)}\nreport      {report}\ncheckpoint  {newest_checkpoint(trainer.folder.checkpoints)}"
     )

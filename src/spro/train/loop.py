@@ -77,7 +77,8 @@ class Trainer:
             metrics = self._step(step, is_last)
             tokens += metrics.pop("tokens") or 0
             metrics["tokens"] = tokens
-            if _due(step, self.config.evaluate.every) or (is_last or stop):
+            # Not when a stop is asked for: who presses Ctrl-C wants the weights, not another evaluation.
+            if _due(step, self.config.evaluate.every) or is_last:
                 metrics |= self.held_out.evaluate()
             self.folder.log_metrics(step, metrics)
             latest |= metrics

@@ -75,7 +75,7 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     torch.set_num_threads(config.model.threads)
     torch.manual_seed(config.seed)
     task = load_task(config.task, config.seed, grader.names)
-    policy = load_policy(config.model.path, config.model.dtype, config.model.device)
+    policy = load_policy(config.model.path, config.model.device)
     limit = config.rollout.max_prompt_length
     train_prompts = encode_prompts(policy.tokenizer, task.train, limit, task.report)
     held_out_prompts = encode_prompts(policy.tokenizer, task.held_out, limit, task.report)
@@ -100,7 +100,14 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
             config.rollout.temperature,
             config.rollout.max_response_length,
         ),
-        held_out=HeldOut(engine, grader, policy.tokenizer, held_out_prompts, sampling_of(config), config.seed),
+        held_out=HeldOut(
+            engine,
+            grader,
+            policy.tokenizer,
+            held_out_prompts if config.evaluate.every else (),
+            sampling_of(config),
+            config.seed,
+        ),
         load_report=task.report,
         folder=RunFolder(config.run_dir, config),
     )

@@ -18,7 +18,7 @@ from tests.unit.train.builders import make_group
 
 
 def test_a_checkpoint_is_whole_and_opens_with_plain_transformers(tmp_path: Path) -> None:
-    policy = load_policy("builtin:chain", "float32", "cpu")
+    policy = load_policy("builtin:chain", "cpu")
     folder = save_checkpoint(tmp_path, policy, 12)
     assert folder == tmp_path / "step-12"
     assert [path.name for path in tmp_path.iterdir()] == ["step-12"]
@@ -59,7 +59,7 @@ def test_the_default_folder_is_the_next_free_number(tmp_path: Path, monkeypatch:
 
 
 def test_samples_hold_every_token_with_its_credit(tmp_path: Path) -> None:
-    policy = load_policy("builtin:chain", "float32", "cpu")
+    policy = load_policy("builtin:chain", "cpu")
     groups = [make_group(0, [1.0, 0.0]), make_group(1, [0.5, 0.0])]
     experience = Scorer(policy.model, SPRO.needs, 1.0, 8).score(groups, policy.pad_token_id)
     credit = SPRO()

@@ -16,7 +16,7 @@ from tests.unit.train.builders import make_group, make_prompt
 
 
 def test_verdicts_belong_to_their_responses() -> None:
-    policy = load_policy("builtin:chain", "float32", "cpu")
+    policy = load_policy("builtin:chain", "cpu")
     data = load_chain(0, 12, 0, 3, 4)
     prompts = encode_prompts(policy.tokenizer, data.train, 32, data.report)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
@@ -35,7 +35,7 @@ def test_a_reward_of_nan_is_an_error_that_names_the_verifier() -> None:
     def broken(response: str, ground_truth: str) -> Verdict:
         return Verdict(float("nan"), Status.PARTIAL)
 
-    policy = load_policy("builtin:chain", "float32", "cpu")
+    policy = load_policy("builtin:chain", "cpu")
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
     prompt = make_prompt(0)
     problem = type(prompt.problem)("p", prompt.problem.messages, "1", "broken", "test")
