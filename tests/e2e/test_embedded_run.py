@@ -81,6 +81,14 @@ def test_the_first_signal_finishes_the_step_and_saves(tmp_path: Path, number: si
     assert "report" in out
 
 
+def test_evaluation_and_held_out_problems_can_be_turned_off(tmp_path: Path) -> None:
+    words = (*SMALL, "train.steps=2", "evaluate.every=0", "run_dir=run")
+    done = spro("train", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not any(name.startswith("eval/") for line in metrics_of(tmp_path / "run") for name in line)
+    assert "without held-out evaluation" in done.stdout
+
+
 def test_an_existing_run_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     done = spro("train", *QUICK, "run_dir=run", cwd=tmp_path)

@@ -53,7 +53,7 @@ def _held_out(first: Metrics, last: Metrics) -> str:
         return " -> ".join("?" if value is None else f"{value:.3g}" for value in values)
 
     if "eval/accuracy" not in last:
-        return f"training accuracy {last.get('accuracy')}, no held-out problems"
+        return f"training accuracy {change('accuracy').split()[-1]}, without held-out evaluation"
     return (
         f"held-out accuracy {change('eval/accuracy')} (greedy {change('eval/greedy_accuracy')}), "
         f"response length {change('eval/response_length/mean')}"
