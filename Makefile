@@ -16,8 +16,8 @@ test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -n 2 -q
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
 # Regenerates the shipped weights; about six minutes.

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GemmaConfig,
     GemmaForCausalLM,
     GPT2Config,
@@ -62,6 +64,9 @@ def tiny_model(family: str, vocab_size: int = 320, seed: int = 0) -> PreTrainedM
         return LlamaForCausalLM(LlamaConfig(**SHAPE, **ids)).eval()
     if family == "gemma":
         return GemmaForCausalLM(GemmaConfig(**SHAPE, **ids, head_dim=8)).eval()
+    if family == "gemma3":
+        layers = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 4}
+        return Gemma3ForCausalLM(Gemma3TextConfig(**SHAPE, **ids, **layers, head_dim=8)).eval()
     if family == "gpt2":
         return GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=512, **ids)).eval()
     raise ValueError(family)

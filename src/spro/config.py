@@ -51,6 +51,21 @@ class ChainTask(Section):
             raise ValueError(f"min_operators {self.min_operators} is above max_operators {self.max_operators}")
         return self
 
+    @model_validator(mode="after")
+    def _enough_expressions(self) -> "ChainTask":
+        # One expression in sixteen is held out. Drawing distinct ones slows down long before they run out.
+        expressions = sum(3**k * 10 ** (k + 1) for k in range(self.min_operators, self.max_operators + 1))
+        for name, wanted, drawable in (
+            ("train_problems", self.train_problems, expressions // 2),
+            ("held_out_problems", self.held_out_problems, expressions // 32),
+        ):
+            if wanted > drawable:
+                raise ValueError(
+                    f"{name} is {wanted}, and of the {expressions} expressions with {self.min_operators} to "
+                    f"{self.max_operators} operators at most {drawable} can be drawn; raise max_operators"
+                )
+        return self
+
 
 class FileTask(Section):
     """What all tasks that are read from files share."""
@@ -157,6 +172,7 @@ class OptimizerConfig(Section):
     learning_rate: PositiveFloat = 1e-6
     weight_decay: NonNegativeFloat = 0.01
     warmup_steps: NonNegativeInt = 0
+    """Optimizer steps in which the rate rises to ``learning_rate``."""
     max_grad_norm: PositiveFloat = 1.0
 
 
@@ -171,8 +187,8 @@ class TrainConfig(Section):
     """Passes over a step's responses (mu in Algorithm 1)."""
     mini_batches: PositiveInt = 1
     """Optimizer steps a pass; groups stay whole."""
-    micro_batch_size: PositiveInt = 16
-    """Responses a forward; changes memory and time, never the gradient."""
+    micro_batch_size: PositiveInt = 2
+    """Responses a forward; changes memory and time, never the gradient. The paper's 16 are spread over 8 GPUs."""
 
     @model_validator(mode="after")
     def _enough_prompts(self) -> "TrainConfig":
@@ -202,7 +218,7 @@ class LogConfig(Section):
 class Config(Section):
     """Everything that a run is made of."""
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     run_dir: Path | None = None
     """Must not exist yet. Without it: ``runs/<task>-<credit>-<number>``, the next free number."""
     model: ModelConfig
@@ -216,3 +232,17 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     log: LogConfig = LogConfig()
+
+    @property
+    def optimizer_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.train.steps * self.train.update_epochs * self.train.mini_batches
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> "Config":
+        if self.optimizer.warmup_steps >= self.optimizer_steps:
+            raise ValueError(
+                f"optimizer.warmup_steps is {self.optimizer.warmup_steps}, and the run has "
+                f"{self.optimizer_steps} optimizer steps"
+            )
+        return self

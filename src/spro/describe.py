@@ -11,7 +11,6 @@ from spro.credit import METHODS, Method
 from spro.errors import SproError
 from spro.models import load_policy
 from spro.models.loading import BUILTIN
-from spro.train.setup import hyper_parameters
 from spro.verify import Answer, Grader
 
 
@@ -22,7 +21,7 @@ def describe_methods() -> str:
 
 def _describe_method(name: str, method: type[Method]) -> str:
     summary = inspect.getdoc(method) or ""
-    settings = ", ".join(f"{field}={default}" for field, default in hyper_parameters(method).items())
+    settings = ", ".join(f"{field}={default}" for field, default in method.hyper_parameters().items())
     return (
         f"{name:8} {summary.splitlines()[0]}\n"
         f"         settings: {settings or 'none'}; needs: {', '.join(sorted(method.needs)) or 'outcome rewards only'}"

@@ -29,7 +29,8 @@ def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
         ConfigError: the file cannot be read, or a key or value is wrong; one line.
     """
     source, settings = _start(path, overrides)
-    for word in overrides:
+    # Types first: a word that sets a key of the new type may stand before the word that names it.
+    for word in sorted(overrides, key=lambda word: not word.partition("=")[0].endswith(".type")):
         _override(settings, word)
     try:
         return Config.model_validate(settings)

@@ -48,6 +48,15 @@ def test_every_method_trains_and_leaves_a_whole_run_folder(tmp_path: Path, metho
     AutoTokenizer.from_pretrained(checkpoint)
 
 
+def test_the_policy_learns(tmp_path: Path) -> None:
+    """The embedded run cut to a quarter; the full one reaches more than twice this gain."""
+    words = ("train.steps=25", "evaluate.every=25", "task.held_out_problems=256", "run_dir=run")
+    assert spro("train", *words, cwd=tmp_path).returncode == 0
+    first, *_, last = metrics_of(tmp_path / "run")
+    gain = last["eval/accuracy"] - first["eval/accuracy"]
+    assert gain > 4 * first["eval/accuracy_se"], (first, last)
+
+
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert spro("train", *QUICK, f"run_dir={name}", cwd=tmp_path).returncode == 0

@@ -20,14 +20,14 @@ MAY_IMPORT = {
     "lab": {"errors", "tasks", "train", "models", "verify", "credit"},
     "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"},
     "report": {"errors"},
-    "describe": {"errors", "credit", "models", "train", "verify"},
+    "describe": {"errors", "credit", "models", "verify"},
     "cli": {"errors", "train", "report", "describe"},
     "__init__": set(),
 }
 """Room -> the rooms that it may import. ``train.command`` alone writes the report."""
 FACADES_ONLY = {"credit", "loss", "verify", "rollout", "tasks", "models", "report"}
 """Rooms of which others see what their ``__init__`` names, with the exceptions below."""
-INSIDES_ALLOWED = {("lab", "spro.tasks.chain"), ("describe", "spro.models.loading"), ("describe", "spro.train.setup")}
+INSIDES_ALLOWED = {("lab", "spro.tasks.chain"), ("describe", "spro.models.loading")}
 
 
 def room_of(path: Path) -> str:

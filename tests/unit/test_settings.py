@@ -40,7 +40,8 @@ def test_another_type_starts_its_section_afresh(tmp_path: Path) -> None:
     config = load_config(chain, ["task.type=eurus", "task.path=data.parquet"])
     assert config.task == EurusTask(type="eurus", path="data.parquet")
     assert config.seed == 3
-    assert load_config(None, ["credit.beta=1", "credit.type=grpo"]).credit.hyper_parameters == {}
+    fresh = ["task.path=data.parquet", "model.path=m", "task.type=eurus", "credit.beta=0.1", "credit.type=spro"]
+    assert load_config(None, fresh).credit.hyper_parameters == {"beta": 0.1}, "words may stand in any order"
 
 
 def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> None:
@@ -65,6 +66,9 @@ def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> No
         (["optimizer.learning_rate=nan"], r"optimizer\.learning_rate is 'nan': input should be a finite number"),
         (["loss.loss_reduction=token_mean"], r"loss\.loss_reduction is 'token_mean': input should be 'token-mean'"),
         (["filter.accuracy_low=0.9"], r"accuracy_low 0\.9 is above accuracy_high 0\.8"),
+        (["task.max_operators=2", "task.min_operators=1"], r"at most 4650 can be drawn; raise max_operators"),
+        (["optimizer.warmup_steps=100"], r"warmup_steps is 100, and the run has 100 optimizer steps"),
+        (["seed=-1"], r"seed is -1"),
         (["train.steps"], r"cannot read 'train\.steps'; settings are written key=value"),
         (["train..steps=1"], r"cannot read 'train\.\.steps=1'"),
         (["seed.x.y=1"], r"'seed' is a value, not a section|seed is"),
@@ -83,6 +87,7 @@ def test_mistakes_are_named_with_key_value_and_remedy(words: list[str], message:
         (["credit.type=sprro"], r"credit\.type is 'sprro'; did you mean 'spro'\?"),
         (["credit.bta=1"], r"unknown key 'credit\.bta' for the method 'spro'; did you mean 'beta'\?"),
         (["credit.type=grpo", "credit.beta=1"], r"unknown key 'credit\.beta' for the method 'grpo'; known: std_eps"),
+        (["credit.beta=1", "credit.type=grpo"], r"unknown key 'credit\.beta' for the method 'grpo'"),
         (["credit.beta=high"], r"credit\.beta is 'high': input should be a valid number"),
         (["credit.beta=-1"], r"credit: beta is -1\.0; it must be finite and at least 0"),
     ],

@@ -5,6 +5,6 @@ that composes them. Nothing in this package knows of configs, models, files or r
 """
 
 from spro.credit.batch import TokenBatch
-from spro.credit.methods import GRPO, METHODS, RLOO, SPRO, Method
+from spro.credit.methods import GRPO, METHODS, RLOO, SPRO, Credit, Method
 
-__all__ = ["GRPO", "METHODS", "RLOO", "SPRO", "Method", "TokenBatch"]
+__all__ = ["GRPO", "METHODS", "RLOO", "SPRO", "Credit", "Method", "TokenBatch"]

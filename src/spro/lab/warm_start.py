@@ -19,7 +19,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from spro.tasks.chain import ALPHABET, is_held_out, random_expressions, reduce_once, split_expression
 
-WRONG_STEP_SHARE = 0.15
+WRONG_STEP_SHARE = 0.16
 REPEATED_LINE_SHARE = 1 / 3
 MIN_OPERATORS, MAX_OPERATORS = 3, 6
 IGNORED = -100

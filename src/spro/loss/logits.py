@@ -16,6 +16,6 @@ def token_entropy(logits: Float[Tensor, "B T V"]) -> Float[Tensor, "B T"]:
 
     H = log Z - sum over a of pi(a) l(a). A logit of minus infinity is an impossible token and adds nothing.
     """
-    probabilities = logits.softmax(dim=-1)
-    weighted = torch.where(probabilities > 0, probabilities * logits, 0.0)
-    return logits.logsumexp(dim=-1) - weighted.sum(dim=-1)
+    # Replaced before the product: a where behind it would still send 0 * inf = NaN into the gradient.
+    finite = logits.masked_fill(logits == -torch.inf, 0.0)
+    return logits.logsumexp(dim=-1) - (logits.softmax(dim=-1) * finite).sum(dim=-1)

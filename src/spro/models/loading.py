@@ -8,7 +8,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from spro.errors import ModelError
@@ -71,12 +78,16 @@ def load_policy(path: str, device: str) -> Policy:
     try:
         AutoConfig.from_pretrained(place, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            place, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            place, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"cannot load the model {path!r}: {reason[:300]}") from error
+    # transformers fills what a file lacks with random numbers.
+    lacking = sorted(map(str, [*loading["missing_keys"], *loading["mismatched_keys"]]))
+    if lacking:
+        raise ModelError(f"cannot load the model {path!r}: {len(lacking)} weights are missing, such as {lacking[0]}")
     _check_forward(path, model)
     _check_vocabulary(path, model, tokenizer)
     stop_token_ids = _stop_token_ids(path, model, tokenizer)
@@ -115,6 +126,12 @@ def _check_forward(path: str, model: PreTrainedModel) -> None:
             f"cannot use the model {path!r}: {type(model).__name__} takes no {', '.join(missing)}; "
             "spro runs decoder-only models with a KV cache"
         )
+    for layer in DynamicCache(config=model.config).layers:
+        if not (hasattr(layer, "batch_repeat_interleave") and hasattr(layer, "batch_select_indices")):
+            raise ModelError(
+                f"cannot use the model {path!r}: {type(model).__name__} keeps its past in a {type(layer).__name__}, "
+                "whose rows cannot be repeated for a group; spro runs models whose layers are all attention"
+            )
 
 
 def _check_vocabulary(path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

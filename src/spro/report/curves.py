@@ -18,7 +18,7 @@ TOTAL_LOOK = 4
 DIAGNOSTICS = (
     ("gradient", "Gradient norm", "before clipping", "grad_norm", False),
     ("clip", "Clipped tokens", "share outside the trust region", "clip_fraction", True),
-    ("filter", "Kept by the filter", "share of the sampled groups", "filter/kept_fraction", True),
+    ("filter", "In the accuracy window", "share of the groups trained on", "filter/in_window_fraction", True),
     ("seconds", "Time a step", "seconds", "time/step_s", False),
 )
 

@@ -89,9 +89,11 @@ def _worth_seeing(groups: tuple[Group, ...]) -> list[Group]:
 
 
 def _read_file(step: int, path: Path) -> tuple[Group, ...]:
-    members: dict[str, list[Mapping[str, object]]] = {}
+    # By the number of the group and not by its problem alone, which a step may draw twice.
+    members: dict[tuple[str, str], list[Mapping[str, object]]] = {}
     for record in read_lines(path).records:
-        members.setdefault(_string(record.get("problem_id")), []).append(record)
+        key = _string(record.get("group")), _string(record.get("problem_id"))
+        members.setdefault(key, []).append(record)
     return tuple(
         Group(
             step=step,
@@ -100,7 +102,7 @@ def _read_file(step: int, path: Path) -> tuple[Group, ...]:
             ground_truth=_string(records[0].get("ground_truth")),
             responses=tuple(_response(record) for record in records),
         )
-        for problem_id, records in members.items()
+        for (_, problem_id), records in members.items()
     )
 
 

@@ -1,5 +1,6 @@
 """Rows of a known schema into problems. An adapter is one function: a row in, a problem or the reason for none out."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -48,8 +49,10 @@ def get_field(row: Row, schema: str, *path: str) -> Any:
 
 
 def get_text(row: Row, schema: str, *path: str) -> str | None:
-    """A field that holds text; numbers are written out (142.0 as 142), empty text and null are None."""
+    """A field that holds text; numbers are written out (142.0 as 142), empty text, null and NaN are None."""
     value = get_field(row, schema, *path)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -59,15 +62,26 @@ def get_text(row: Row, schema: str, *path: str) -> str | None:
     return value if value and value.strip() else None
 
 
+def get_ground_truth(row: Row, schema: str, *path: str) -> str:
+    """The answer; a row without one cannot be asked, whether its field is empty or absent."""
+    holder: Any = row.values
+    for name in path:
+        if holder is None or (isinstance(holder, dict) and name not in holder):
+            raise Skipped(f"no ground truth (no field {'.'.join(path)!r})")
+        holder = holder[name] if isinstance(holder, dict) else holder
+    ground_truth = get_text(row, schema, *path)
+    if ground_truth is None:
+        raise Skipped("no ground truth")
+    return ground_truth
+
+
 def eurus_adapter(row: Row) -> Problem:
     """A row of PRIME-RL/Eurus-2-RL-Data: data_source, prompt (a chat), ability, reward_model.ground_truth."""
     schema = "Eurus-2-RL-Data rows have data_source, prompt, ability and reward_model"
     ability = get_text(row, schema, "ability")
     if ability not in ("math", "code"):
         raise Skipped(f"ability {ability!r} is neither math nor code")
-    ground_truth = get_text(row, schema, "reward_model", "ground_truth")
-    if ground_truth is None:
-        raise Skipped("no ground truth")
+    ground_truth = get_ground_truth(row, schema, "reward_model", "ground_truth")
     chat = get_field(row, schema, "prompt")
     if not isinstance(chat, list) or not chat or not all(_is_message(message) for message in chat):
         raise DataError(f"{row.where}: prompt is not a list of messages with role and content; {schema}")
@@ -85,11 +99,9 @@ def math_adapter(question_key: str, answer_key: str, system_prompt: str | None, 
 
     def adapt(row: Row) -> Problem:
         question = get_text(row, schema, question_key)
-        answer = get_text(row, schema, answer_key)
         if question is None:
             raise Skipped("no question")
-        if answer is None:
-            raise Skipped("no ground truth")
+        answer = get_ground_truth(row, schema, answer_key)
         system = (Message(role="system", content=system_prompt),) if system_prompt else ()
         user = Message(role="user", content=question + prompt_suffix)
         return Problem(row.where, (*system, user), answer, "math", "math")

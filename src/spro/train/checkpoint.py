@@ -23,9 +23,10 @@ def save_checkpoint(folder: Path, policy: Policy, step: int) -> Path:
     policy.model.save_pretrained(aside)
     policy.tokenizer.save_pretrained(aside)
     (aside / "spro.json").write_text(json.dumps({"step": step, "spro_version": __version__}))
-    manifest = {file.name: _describe(file) for file in sorted(aside.iterdir())}
+    written = sorted(path for path in aside.rglob("*") if path.is_file())
+    manifest = {path.relative_to(aside).as_posix(): _describe(path) for path in written}
     (aside / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    for path in (*aside.iterdir(), aside):
+    for path in (*aside.rglob("*"), aside):
         _flush(path)
     aside.rename(final)
     _flush(folder)

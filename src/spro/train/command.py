@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from spro.errors import RunFolderError
+import torch
+
+from spro.errors import RunFolderError, TrainingError
 from spro.report import write_report
 from spro.settings import load_config
 from spro.train.checkpoint import newest_checkpoint
 from spro.train.interrupt import stop_on_signals
-from spro.train.metrics import Metrics
-from spro.train.progress import open_display
+from spro.train.loop import Outcome
+from spro.train.progress import describe, open_display
 from spro.train.setup import build_trainer, resolve
 from spro.verify import Grader
 
@@ -32,29 +34,35 @@ def train_command(path: Path | None, overrides: Sequence[str]) -> int:
                 display.say(
                     f"{trainer.load_report}; {len(trainer.held_out.prompts)} of them held out; folder {run_dir}"
                 )
-                first, last = trainer.run(display, stop)
-        except BaseException:
+                outcome = trainer.run(display, stop)
+        except BaseException as error:
             # What ended the run is what must be told, also when it left too little for a report.
             with suppress(RunFolderError):
                 write_report(run_dir)
+            if isinstance(error, torch.OutOfMemoryError):
+                raise TrainingError(
+                    "the GPU's memory is full; lower train.micro_batch_size (scoring and update) or rollout.max_rows "
+                    "(sampling)"
+                ) from error
             raise
         report = write_report(run_dir)
-    print(
-        f"{_held_out(first, last)}\nreport      {report}\ncheckpoint  {newest_checkpoint(trainer.folder.checkpoints)}"
-    )
+    print(f"{_summarize(outcome)}\nreport      {report}")
+    print(f"checkpoint  {newest_checkpoint(trainer.folder.checkpoints) or 'none, stopped before the first step'}")
     return 128 + stop.signal_number if stop.signal_number is not None else 0
 
 
-def _held_out(first: Metrics, last: Metrics) -> str:
-    """``held-out accuracy 0.41 -> 0.78 (greedy 0.93 -> 0.97), length 37.4 -> 25.1``, as far as it was measured."""
+def _summarize(outcome: Outcome) -> str:
+    """``held-out accuracy 0.41 -> 0.78 (greedy 0.93 -> 0.97), response length 37.4 -> 25.1, step 0 -> 70``."""
+    (_, first), (step, last) = outcome.evaluations[0], outcome.evaluations[-1]
+    if last.get("eval/accuracy") is None:
+        return f"{outcome.steps} steps without held-out evaluation; {describe(outcome.latest)}"
+    if step == 0:
+        return f"{outcome.steps} steps, not evaluated since the start; {describe(outcome.latest)}"
 
     def change(name: str) -> str:
-        values = [metrics.get(name) for metrics in (first, last)]
-        return " -> ".join("?" if value is None else f"{value:.3g}" for value in values)
+        return " -> ".join(f"{metrics[name] or 0:.3g}" for metrics in (first, last))
 
-    if "eval/accuracy" not in last:
-        return f"training accuracy {change('accuracy').split()[-1]}, without held-out evaluation"
     return (
         f"held-out accuracy {change('eval/accuracy')} (greedy {change('eval/greedy_accuracy')}), "
-        f"response length {change('eval/response_length/mean')}"
+        f"response length {change('eval/response_length/mean')}, step 0 -> {step}"
     )

@@ -16,6 +16,7 @@ from spro.tasks import LoadReport
 from spro.train.checkpoint import save_checkpoint
 from spro.train.experience import Scorer
 from spro.train.filter import AccuracyWindow
+from spro.train.group import Group
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import StopRequest
 from spro.train.metrics import Metrics, credit_metrics, rollout_metrics, to_metrics
@@ -42,6 +43,21 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """How far a run came.
+
+    Attributes:
+        steps: finished.
+        evaluations: step and metrics of each evaluation; the first is of the policy before training.
+        latest: the last value of every metric.
+    """
+
+    steps: int
+    evaluations: tuple[tuple[int, Metrics], ...]
+    latest: Metrics
+
+
+@dataclass(frozen=True)
 class Trainer:
     """The parts of a run; ``spro.train.setup`` makes them from a config."""
 
@@ -58,36 +74,33 @@ class Trainer:
     load_report: LoadReport
     folder: RunFolder
 
-    def run(self, display: Display, stop: StopRequest) -> tuple[Metrics, Metrics]:
+    def run(self, display: Display, stop: StopRequest) -> Outcome:
         """Train to the end, or to the end of the step in which a stop is asked for.
-
-        Returns:
-            The evaluation before the first step, and the last value of every metric.
 
         Raises:
             TrainingError: the numbers went bad, or too little could be graded.
         """
-        first = self.held_out.evaluate()
-        self.folder.log_metrics(0, first)
-        latest = dict(first)
-        steps, tokens, step = self.config.train.steps, 0.0, 0
+        steps, step, tokens, latest = self.config.train.steps, 0, 0.0, self.held_out.evaluate()
+        evaluations = [(0, latest)]
+        self.folder.log_metrics(0, latest)
         while step < steps and not stop:
             step += 1
             is_last = step == steps
-            metrics = self._step(step, is_last)
-            tokens += metrics.pop("tokens") or 0
+            metrics = self._step(step, is_last, display)
+            tokens += metrics["step_tokens"] or 0
             metrics["tokens"] = tokens
             # Not when a stop is asked for: who presses Ctrl-C wants the weights, not another evaluation.
             if _due(step, self.config.evaluate.every) or is_last:
-                metrics |= self.held_out.evaluate()
+                evaluations.append((step, self.held_out.evaluate()))
+                metrics |= evaluations[-1][1]
             self.folder.log_metrics(step, metrics)
-            latest |= metrics
+            latest = latest | metrics
             display.show(step, latest)
             if _due(step, self.config.log.checkpoint_every) or is_last or stop:
                 save_checkpoint(self.folder.checkpoints, self.policy, step)
-        return first, latest
+        return Outcome(step, tuple(evaluations), latest)
 
-    def _step(self, step: int, is_last: bool) -> Metrics:
+    def _step(self, step: int, is_last: bool, display: Display) -> Metrics:
         """One iteration of Algorithm 1 (lines 4 to 13)."""
         config, watch = self.config, Stopwatch()
         with watch.time("step"):
@@ -101,26 +114,33 @@ class Trainer:
                     sampling_of(config),
                     derive_seed(config.seed, step),
                 )
-            graded = drop_unscored(groups, config.verify.max_unscored_share)
-            kept = self.window.select(graded, config.train.prompts_per_step)
+            self._note_unscored(step, groups, display)
+            kept = self.window.select(
+                drop_unscored(groups, config.verify.max_unscored_share), config.train.prompts_per_step
+            )
             with watch.time("score"):
                 experience = self.scorer.score(kept, self.policy.pad_token_id)
-            advantages, terms = self.credit(experience.batch), self.credit.terms(experience.batch)
+            credit = self.credit.assign(experience.batch)
             learning_rate = self.updater.learning_rate
             with watch.time("update"):
-                stats = self.updater.update(experience, advantages)
-            measured = to_metrics({**vars(stats), **credit_metrics(experience, advantages, terms, kept)})
+                stats = self.updater.update(experience, credit.advantages)
+            measured = to_metrics({**vars(stats), **credit_metrics(experience, credit, kept)})
         if _due(step, config.log.rollouts_every) or step == 1 or is_last:
             shown = kept[: config.log.rollout_groups]
-            self.folder.log_rollouts(step, shown, experience, advantages, terms, self.policy.tokenizer)
+            self.folder.log_rollouts(step, shown, experience, credit, self.policy.tokenizer)
         return {
             **rollout_metrics(groups),
             **measured,
             "learning_rate": learning_rate,
-            "filter/kept_fraction": sum(map(self.window.passes, kept)) / len(kept),
-            "tokens": float(sum(len(r.token_ids) for group in groups for r in group.responses)),
+            "filter/in_window_fraction": sum(map(self.window.passes, kept)) / len(kept),
             **watch.seconds,
         }
+
+    def _note_unscored(self, step: int, groups: list[Group], display: Display) -> None:
+        """Keep what could not be graded, and say so once a step: it leaves the batch and would go unseen."""
+        unscored = self.folder.log_unscored(step, groups)
+        if unscored:
+            display.say(f"step {step}: {len(unscored)} responses could not be graded, such as: {unscored[0].detail}")
 
 
 def sampling_of(config: Config) -> Sampling:

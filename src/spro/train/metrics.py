@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from spro.credit import Credit
 from spro.train.experience import Experience
 from spro.train.group import Group
 from spro.train.sampling import unscored_share
@@ -24,6 +25,7 @@ def rollout_metrics(groups: Sequence[Group]) -> Metrics:
         "accuracy": sum(v.status is Status.CORRECT for v in graded) / len(graded) if graded else None,
         "reward": float(scores.mean()) if graded else None,
         "reward_std": float(scores.std(correction=0)) if graded else None,
+        "step_tokens": float(lengths.sum()),
         "response_length/mean": float(lengths.mean()),
         "response_length/max": float(lengths.max()),
         "response_length/clip_ratio": sum(r.finish_reason == "length" for r in responses) / len(responses),
@@ -31,17 +33,15 @@ def rollout_metrics(groups: Sequence[Group]) -> Metrics:
     }
 
 
-def credit_metrics(
-    experience: Experience, advantages: Tensor, terms: Mapping[str, Tensor], groups: Sequence[Group]
-) -> dict[str, Tensor]:
+def credit_metrics(experience: Experience, credit: Credit, groups: Sequence[Group]) -> dict[str, Tensor]:
     """Spread of the advantages and of each of their terms over the tokens, and how far the sampler is off."""
     mask = experience.batch.response_mask
     old_log_probs = experience.batch.require("old_log_probs", "metrics")
     sampled = [lp for group in groups for response in group.responses for lp in response.rollout_log_probs]
     off = (torch.tensor(sampled, device=mask.device) - old_log_probs[mask]).abs()
-    spread = {f"credit/{name}_std": values[mask].std(correction=0) for name, values in terms.items()}
+    spread = {f"credit/{name}_std": values[mask].std(correction=0) for name, values in credit.terms.items()}
     return {
-        "credit/advantage_std": advantages[mask].std(correction=0),
+        "credit/advantage_std": credit.advantages[mask].std(correction=0),
         **spread,
         "rollout/log_prob_diff_mean": off.mean(),
         "rollout/log_prob_diff_max": off.max(),

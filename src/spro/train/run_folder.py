@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from spro.config import Config
+from spro.credit import Credit
 from spro.errors import RunFolderError
 from spro.settings import dump_config
 from spro.train.experience import Experience
 from spro.train.group import Group
 from spro.train.metrics import Metrics
+from spro.verify import Status, Verdict
+
+UNSCORED_A_STEP = 8
 
 
 class RunFolder:
@@ -48,33 +51,49 @@ class RunFolder:
         step: int,
         groups: Sequence[Group],
         experience: Experience,
-        advantages: Tensor,
-        terms: Mapping[str, Tensor],
+        credit: Credit,
         tokenizer: PreTrainedTokenizerBase,
     ) -> None:
         """Write the responses of a step's first groups, each token with its credit, to ``rollouts/step-N.jsonl``."""
         rows = sum(len(group.responses) for group in groups)
-        tensors = {"advantages": advantages, **{f"terms/{name}": values for name, values in terms.items()}}
+        tensors = {"advantages": credit.advantages}
+        tensors |= {f"terms/{name}": values for name, values in credit.terms.items()}
         for name in ("old_log_probs", "ref_log_probs"):
             values = getattr(experience.batch, name)
             if values is not None:
                 tensors[name] = values
         columns = {name: values[:rows].tolist() for name, values in tensors.items()}
-        members = [(group, i) for group in groups for i in range(len(group.responses))]
+        members = [(number, i) for number, group in enumerate(groups) for i in range(len(group.responses))]
         with (self.rollouts / f"step-{step:06d}.jsonl").open("w", encoding="utf-8") as file:
-            for row, (group, i) in enumerate(members):
-                length = len(group.responses[i].token_ids)
+            for row, (number, i) in enumerate(members):
+                length = len(groups[number].responses[i].token_ids)
                 per_token = {name: values[row][:length] for name, values in columns.items()}
-                file.write(json.dumps(_sample(step, group, i, per_token, tokenizer)) + "\n")
+                sample = {"step": step, "group": number, **_sample(groups[number], i, per_token, tokenizer)}
+                file.write(json.dumps(sample) + "\n")
+
+    def log_unscored(self, step: int, groups: Sequence[Group]) -> list[Verdict]:
+        """Append the first responses of a step that could not be graded to ``unscored.jsonl``; all their verdicts."""
+        found = [
+            (group, text, verdict)
+            for group in groups
+            for text, verdict in zip(group.texts, group.verdicts, strict=True)
+            if verdict.status is Status.UNSCORED
+        ]
+        if found:
+            with (self.path / "unscored.jsonl").open("a", encoding="utf-8") as file:
+                for group, text, verdict in found[:UNSCORED_A_STEP]:
+                    problem_id = group.prompt.problem.problem_id
+                    line = {"step": step, "problem_id": problem_id, "response": text, "detail": verdict.detail}
+                    file.write(json.dumps(line) + "\n")
+        return [verdict for _, _, verdict in found]
 
 
 def _sample(
-    step: int, group: Group, i: int, per_token: Mapping[str, list[float]], tokenizer: PreTrainedTokenizerBase
+    group: Group, i: int, per_token: Mapping[str, list[float]], tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, object]:
     """One response as a line of the samples file."""
     response, verdict, problem = group.responses[i], group.verdicts[i], group.prompt.problem
     return {
-        "step": step,
         "problem_id": problem.problem_id,
         "prompt": tokenizer.decode(group.prompt.token_ids),
         "ground_truth": problem.ground_truth,

@@ -1,8 +1,5 @@
 """From settings to the parts of a run. Everything that can be wrong is found here, before anything is written."""
 
-import dataclasses
-from typing import Any
-
 import torch
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,7 +29,7 @@ def build_credit(credit: CreditConfig) -> Method:
     if credit.type not in METHODS:
         raise ConfigError(f"credit.type is {credit.type!r}; {nearest(credit.type, METHODS)}")
     method = METHODS[credit.type]
-    known = hyper_parameters(method)
+    known = method.hyper_parameters()
     for name in credit.hyper_parameters:
         if name not in known:
             raise ConfigError(f"unknown key 'credit.{name}' for the method {credit.type!r}; {nearest(name, known)}")
@@ -46,15 +43,10 @@ def build_credit(credit: CreditConfig) -> Method:
         raise ConfigError(f"{place}{value}: {problem['msg'].removeprefix('Value error, ').lower()}") from error
 
 
-def hyper_parameters(method: type[Method]) -> dict[str, Any]:
-    """Names and defaults of a method's fields."""
-    return {field.name: field.default for field in dataclasses.fields(method)}  # type: ignore[arg-type]
-
-
 def resolve(config: Config) -> Config:
     """The config with the run folder chosen and every hyper-parameter of the method written out."""
     credit = build_credit(config.credit)
-    values = {name: getattr(credit, name) for name in hyper_parameters(type(credit))}
+    values = {name: getattr(credit, name) for name in credit.hyper_parameters()}
     resolved = CreditConfig(type=config.credit.type, **values)
     return config.model_copy(update={"credit": resolved, "run_dir": pick_run_dir(config)})
 
@@ -81,7 +73,7 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     held_out_prompts = encode_prompts(policy.tokenizer, task.held_out, limit, task.report)
     if not train_prompts:
         raise DataError(f"no problem is left to train on: {task.report}")
-    _check_lengths(config, policy, train_prompts)
+    _check_lengths(config, policy, train_prompts + held_out_prompts)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, config.rollout.max_rows)
     return Trainer(
         config=config,
@@ -92,14 +84,7 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
         window=AccuracyWindow(config.filter.accuracy_low, config.filter.accuracy_high),
         scorer=Scorer(policy.model, credit.needs, config.rollout.temperature, config.train.micro_batch_size),
         credit=credit,
-        updater=Updater(
-            policy.model,
-            config.loss,
-            config.optimizer,
-            config.train,
-            config.rollout.temperature,
-            config.rollout.max_response_length,
-        ),
+        updater=Updater(policy.model, config),
         held_out=HeldOut(
             engine,
             grader,
@@ -117,9 +102,12 @@ def _check_lengths(config: Config, policy: Policy, prompts: tuple[Prompt, ...]) 
     """Refuse lengths that the model's positions do not reach, which would fail in the middle of a run."""
     limit = getattr(policy.model.config, "max_position_embeddings", None)
     longest = max(len(prompt.token_ids) for prompt in prompts)
-    needed = longest + config.rollout.max_response_length
-    if limit is not None and needed > limit:
+    wanted = config.rollout.max_response_length
+    if limit is not None and longest + wanted > limit:
+        remedy = (
+            f"lower it to {limit - longest}" if limit > longest else f"lower rollout.max_prompt_length below {limit}"
+        )
         raise ConfigError(
-            f"rollout.max_response_length is {config.rollout.max_response_length}; with prompts of up to {longest} "
-            f"tokens that needs {needed} positions, and the model has {limit}: lower it to {limit - longest}"
+            f"rollout.max_response_length is {wanted}; with prompts of up to {longest} tokens that needs "
+            f"{longest + wanted} positions, and the model has {limit}: {remedy}"
         )

@@ -3,15 +3,17 @@
 Axis legend: B responses of the step, b of a mini-batch, T response positions.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
+from transformers import PreTrainedModel
 
-from spro.config import LossConfig, OptimizerConfig, TrainConfig
+from spro.config import Config
 from spro.errors import TrainingError
 from spro.loss import REDUCTIONS, entropy_bonus, is_clipped, policy_loss, token_mean, weighted_sum
 from spro.models import score_responses
@@ -40,34 +42,20 @@ class Updater:
 
     Args:
         model: the policy.
-        loss: of the objective.
-        optimizer: of AdamW.
-        train: steps, epochs and portions; together the length of the cosine.
-        temperature: of sampling.
-        max_response_length: the constant of length-normed reductions.
+        config: its ``loss``, ``optimizer``, ``train`` and, for what was sampled how, ``rollout``.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        loss: LossConfig,
-        optimizer: OptimizerConfig,
-        train: TrainConfig,
-        temperature: float,
-        max_response_length: int,
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, config: Config) -> None:
         self.model = model
-        self.loss = loss
-        self.train = train
-        self.max_grad_norm = optimizer.max_grad_norm
-        self.temperature = temperature
-        self.max_response_length = max_response_length
+        self.loss = config.loss
+        self.train = config.train
+        self.rollout = config.rollout
+        self.max_grad_norm = config.optimizer.max_grad_norm
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=optimizer.learning_rate, weight_decay=optimizer.weight_decay
+            model.parameters(), lr=config.optimizer.learning_rate, weight_decay=config.optimizer.weight_decay
         )
-        self.schedule = get_cosine_schedule_with_warmup(
-            self.optimizer, optimizer.warmup_steps, train.steps * train.update_epochs * train.mini_batches
-        )
+        factor = partial(cosine_factor, warmup_steps=config.optimizer.warmup_steps, steps=config.optimizer_steps)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
 
     @property
     def learning_rate(self) -> float:
@@ -92,8 +80,8 @@ class Updater:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Loss, entropy, clip fraction and gradient norm of one optimizer step on the rows ``start`` to ``stop``."""
         mask = experience.batch.response_mask[start:stop]
-        weights = REDUCTIONS[self.loss.loss_reduction](mask, self.max_response_length)
-        token_weights = token_mean(mask, self.max_response_length)
+        weights = REDUCTIONS[self.loss.loss_reduction](mask, self.rollout.max_response_length)
+        token_weights = token_mean(mask, self.rollout.max_response_length)
         totals = torch.zeros(3, device=mask.device)
         for first in range(start, stop, self.train.micro_batch_size):
             last = min(first + self.train.micro_batch_size, stop)
@@ -106,7 +94,7 @@ class Updater:
         except RuntimeError as error:
             self.optimizer.zero_grad()
             raise TrainingError(
-                "the gradient is not finite; the weights are untouched. Lower optimizer.learning_rate or use float32"
+                "the gradient is not finite; the weights are those of before this update. Lower optimizer.learning_rate"
             ) from error
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -125,7 +113,7 @@ class Updater:
         weights, token_weights = weights[:, :width], token_weights[:, :width]
         low, high = self.loss.clip_ratio_low, self.loss.clip_ratio_high
 
-        scores = score_responses(self.model, sequences, self.temperature)
+        scores = score_responses(self.model, sequences, self.rollout.temperature)
         loss = policy_loss(scores.log_probs, old_log_probs, advantages, weights, low, high)
         loss = loss + entropy_bonus(scores.entropy, token_weights, self.loss.entropy_coef)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -140,3 +128,13 @@ def mini_batches(group_starts: tuple[int, ...], count: int) -> Iterator[tuple[in
     groups = len(group_starts) - 1
     cuts = [group_starts[groups * part // count] for part in range(count + 1)]
     yield from ((start, stop) for start, stop in pairwise(cuts) if start < stop)
+
+
+def cosine_factor(step: int, warmup_steps: int, steps: int) -> float:
+    """Share of the learning rate at an optimizer step (from 0): a linear rise, then half a cosine that ends at 0.
+
+    The rise starts at 1 / warmup_steps, not at 0, which would waste the first rollouts.
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / (steps - warmup_steps)))

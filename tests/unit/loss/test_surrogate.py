@@ -102,8 +102,21 @@ def test_entropy_against_torch_and_with_an_impossible_token() -> None:
     logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
     expected = torch.distributions.Categorical(logits=logits).entropy()
     torch.testing.assert_close(token_entropy(logits), expected)
-    impossible = torch.tensor([[[0.0, 0.0, -math.inf]]])
-    assert token_entropy(impossible).item() == pytest.approx(math.log(2))
+    impossible = torch.tensor([[[0.0, 1.0, -math.inf]]], requires_grad=True)
+    entropy = token_entropy(impossible)
+    entropy.sum().backward()
+    two = torch.tensor([[[0.0, 1.0]]], requires_grad=True)
+    token_entropy(two).sum().backward()
+    torch.testing.assert_close(entropy, token_entropy(two))
+    assert impossible.grad is not None
+    assert two.grad is not None
+    torch.testing.assert_close(impossible.grad[..., :2], two.grad)
+    assert impossible.grad[0, 0, 2] == 0
+
+
+def test_the_loss_falls_with_entropy() -> None:
+    entropy, weights = torch.tensor([[1.0, 3.0]]), torch.tensor([[0.5, 0.5]])
+    assert entropy_bonus(entropy, weights, 0.1).item() == pytest.approx(-0.2)
 
 
 def test_log_probs_against_torch() -> None:

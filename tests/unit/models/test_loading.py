@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import MambaConfig, MambaForCausalLM
+from safetensors.torch import load_file, save_file
+from transformers import Lfm2Config, Lfm2ForCausalLM, MambaConfig, MambaForCausalLM
 
 from spro.errors import ModelError
 from spro.models import frozen_copy, load_policy
@@ -73,6 +74,24 @@ def test_broken_weights(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"\0" * 64)
     with pytest.raises(ModelError, match="cannot load"):
         load_policy(str(folder), "cpu")
+
+
+def test_a_missing_weight_is_not_made_up(tmp_path: Path) -> None:
+    folder = save_model_folder(tmp_path, "qwen2")
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"1 weights are missing, such as model\.layers\.1\.mlp\.up_proj\.weight"):
+        load_policy(str(folder), "cpu")
+
+
+def test_a_hybrid_model_whose_past_cannot_be_repeated(tmp_path: Path) -> None:
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
+    layers = {"num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]}
+    Lfm2ForCausalLM(Lfm2Config(vocab_size=320, **shape, **layers)).save_pretrained(tmp_path)
+    byte_level_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="whose rows cannot be repeated"):
+        load_policy(str(tmp_path), "cpu")
 
 
 def test_no_tokenizer(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def training_rows(steps: int, seed: int = 0) -> list[dict[str, Any]]:
                 "loss": rng.gauss(0, 0.01),
                 "grad_norm": 1.2 * math.exp(-t) + abs(rng.gauss(0, 0.12)),
                 "learning_rate": 1e-3,
-                "filter/kept_fraction": min(1.0, 0.45 + 0.4 * math.sin(3 * t) + rng.gauss(0, 0.03)),
+                "filter/in_window_fraction": min(1.0, 0.45 + 0.4 * math.sin(3 * t) + rng.gauss(0, 0.03)),
                 "verify/unscored_fraction": 0.0,
                 "time/step_s": 1.9 + abs(rng.gauss(0, 0.15)),
                 "time/rollout_s": 0.8,

@@ -190,7 +190,7 @@ def test_the_tables_hold_the_metrics(full: Any, page_of: Callable[[Any], str], t
         "credit-spread": ["credit/outcome_std", "credit/msa_std", "credit/advantage_std"],
         "gradient": ["grad_norm"],
         "clip": ["clip_fraction"],
-        "filter": ["filter/kept_fraction"],
+        "filter": ["filter/in_window_fraction"],
         "seconds": ["time/step_s"],
     }
     for chart, keys in charts.items():

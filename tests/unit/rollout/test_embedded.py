@@ -8,7 +8,7 @@ from spro.models import Sequences, response_log_probs
 from spro.rollout import EmbeddedEngine, FinishReason, Response, Sampling
 from tests.models import tiny_model
 
-FAMILIES = ["qwen2", "llama", "gemma", "gpt2"]
+FAMILIES = ["qwen2", "llama", "gemma", "gpt2", "gemma3"]
 PROMPTS = [[5, 6, 7], [9], [11, 12, 13, 14, 15, 16], [30, 31]]
 
 
@@ -23,7 +23,11 @@ def frequent_stops(model: PreTrainedModel) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_sampled_log_probs_equal_recomputed_ones(family: str, temperature: float) -> None:
+@pytest.mark.parametrize("room", [1, 5, 128])
+def test_sampled_log_probs_equal_recomputed_ones(
+    family: str, temperature: float, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spro.rollout.cache.ROOM", room)
     model = tiny_model(family)
     groups = engine(model, frequent_stops(model)).generate(PROMPTS, Sampling(6, 12, temperature), seed=1)
     flat = [(prompt, response) for prompt, group in zip(PROMPTS, groups, strict=True) for response in group]

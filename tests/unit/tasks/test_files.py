@@ -42,9 +42,13 @@ def test_rows_without_ground_truth_are_counted_and_skipped(tmp_path: Path, suffi
     bad["reward_model"]["ground_truth"] = None
     empty = eurus.math_row(2)
     empty["reward_model"]["ground_truth"] = "  "
-    path = eurus.write(tmp_path / f"train{suffix}", [eurus.math_row(0), bad, empty, eurus.math_row(3)])
+    absent = eurus.math_row(4) | {"reward_model": None}
+    path = eurus.write(tmp_path / f"train{suffix}", [eurus.math_row(0), bad, empty, eurus.math_row(3), absent])
     data = load_eurus(path)
-    assert str(data.report) == f"2 problems; 2 skipped: no ground truth (first: {path} row 2)"
+    assert str(data.report) == (
+        f"2 problems; 2 skipped: no ground truth (first: {path} row 2); "
+        f"1 skipped: no ground truth (no field 'reward_model.ground_truth') (first: {path} row 5)"
+    )
     assert len(data.train) == 2
 
 
@@ -84,7 +88,6 @@ def test_a_limit_stops_the_reading(tmp_path: Path) -> None:
         ("[1, 2]\n", r"train\.jsonl row 1 holds a JSON list, expected an object"),
         (json.dumps(eurus.math_row(0) | {"prompt": "text"}), r"row 1: prompt is not a list of messages"),
         (json.dumps(eurus.math_row(0) | {"prompt": [{"role": "user"}]}), r"row 1: prompt is not a list of messages"),
-        (json.dumps(eurus.math_row(0) | {"reward_model": None}), r"row 1 has no field 'reward_model.ground_truth'"),
         (json.dumps(eurus.math_row(0) | {"reward_model": {"ground_truth": ["4"]}}), r"is a list, expected text"),
     ],
 )
@@ -122,7 +125,11 @@ def test_a_hub_id_without_a_hub_says_so_in_one_line() -> None:
 
 
 def test_questions_and_answers_under_any_names(tmp_path: Path) -> None:
-    items = [{"question": "1+1?", "ref_answer": 2.0}, {"question": "2+2?", "ref_answer": None}]
+    items = [
+        {"question": "1+1?", "ref_answer": 2.0},
+        {"question": "2+2?", "ref_answer": None},
+        {"question": "3+3?", "ref_answer": float("nan")},
+    ]
     path = eurus.write(tmp_path / "qa.json", items)
     task = MathTask(
         type="math", path=str(path), question_key="question", answer_key="ref_answer", system_prompt="Think."
@@ -130,5 +137,8 @@ def test_questions_and_answers_under_any_names(tmp_path: Path) -> None:
     (problem,) = load_task(task, seed=0, verifiers=VERIFIERS).train
     assert problem.ground_truth == "2"
     assert [m["content"] for m in problem.messages] == ["Think.", "1+1?" + eurus.MATH_SUFFIX]
+    task = MathTask(type="math", path=str(path), question_key="question")
+    with pytest.raises(DataError, match=r"3 skipped: no ground truth \(no field 'answer'\)"):
+        load_task(task, seed=0, verifiers=VERIFIERS)
     with pytest.raises(DataError, match=r"row 1 has no field 'problem'; .*task\.question_key"):
         load_task(MathTask(type="math", path=str(path)), seed=0, verifiers=VERIFIERS)

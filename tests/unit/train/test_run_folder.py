@@ -32,6 +32,14 @@ def test_a_checkpoint_is_whole_and_opens_with_plain_transformers(tmp_path: Path)
     assert AutoTokenizer.from_pretrained(folder).decode([5, 12]) == "3+"
 
 
+def test_several_chat_templates(tmp_path: Path) -> None:
+    policy = load_policy("builtin:chain", "cpu")
+    policy.tokenizer.chat_template = {"default": "{{ messages }}", "tool_use": "{{ tools }}"}
+    folder = save_checkpoint(tmp_path, policy, 1)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert "additional_chat_templates/tool_use.jinja" in manifest
+
+
 def test_half_a_checkpoint_is_none(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) is None
     for name in ("step-2", "step-10"):
@@ -62,15 +70,25 @@ def test_samples_hold_every_token_with_its_credit(tmp_path: Path) -> None:
     policy = load_policy("builtin:chain", "cpu")
     groups = [make_group(0, [1.0, 0.0]), make_group(1, [0.5, 0.0])]
     experience = Scorer(policy.model, SPRO.needs, 1.0, 8).score(groups, policy.pad_token_id)
-    credit = SPRO()
-    advantages, terms = credit(experience.batch), credit.terms(experience.batch)
+    credit = SPRO().assign(experience.batch)
+    advantages, terms = credit.advantages, credit.terms
     folder = RunFolder(tmp_path / "run", load_config(None, []))
-    folder.log_rollouts(3, groups[:1], experience, advantages, terms, policy.tokenizer)
+    folder.log_rollouts(3, groups[:1], experience, credit, policy.tokenizer)
     lines = [json.loads(line) for line in (tmp_path / "run/rollouts/step-000003.jsonl").read_text().splitlines()]
-    assert [line["problem_id"] for line in lines] == ["p0", "p0"]
+    assert [(line["group"], line["problem_id"]) for line in lines] == [(0, "p0"), (0, "p0")]
     for row, line in enumerate(lines):
         length = len(groups[0].responses[row].token_ids)
         assert line["advantages"] == advantages[row, :length].tolist()
         assert line["terms"] == {name: values[row, :length].tolist() for name, values in terms.items()}
         assert len(line["tokens"]) == len(line["old_log_probs"]) == len(line["ref_log_probs"]) == length
         assert line["verdict"]["score"] == groups[0].scores[row]
+
+
+def test_responses_that_could_not_be_graded_are_kept_for_a_look(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", load_config(None, []))
+    assert folder.log_unscored(1, [make_group(0, [1.0, 0.0])]) == []
+    assert not (tmp_path / "run" / "unscored.jsonl").exists()
+    assert len(folder.log_unscored(2, [make_group(0, [1.0, None]), make_group(1, [None] * 20)])) == 21
+    lines = [json.loads(line) for line in (tmp_path / "run" / "unscored.jsonl").read_text().splitlines()]
+    assert len(lines) == 8
+    assert lines[0] == {"step": 2, "problem_id": "p0", "response": "xx", "detail": "the worker died"}

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from spro.config import LossConfig, OptimizerConfig, TrainConfig
+from spro.config import ChainTask, Config, LossConfig, ModelConfig, OptimizerConfig, RolloutConfig, TrainConfig
 from spro.credit import GRPO, SPRO
 from spro.errors import ConfigError, TrainingError
 from spro.loss import REDUCTIONS
 from spro.train.experience import Experience, Scorer
 from spro.train.group import Group
-from spro.train.update import Updater, mini_batches
+from spro.train.update import Updater, cosine_factor, mini_batches
 from tests.models import tiny_model
 from tests.unit.train.builders import make_group
 
@@ -26,15 +26,19 @@ def score(model: PreTrainedModel, groups: list[Group] = GROUPS, needs: frozenset
     return Scorer(model, needs, temperature=1.0, micro_batch_size=3).score(groups, pad_token_id=0)
 
 
-def updater(model: PreTrainedModel, loss: LossConfig | None = None, **train: int) -> Updater:
-    return Updater(
-        model,
-        loss or LossConfig(entropy_coef=0.01),
-        OptimizerConfig(learning_rate=1e-3, max_grad_norm=1e9),
-        TrainConfig(**({"steps": 2, "prompts_per_step": 5} | train)),
-        temperature=1.0,
-        max_response_length=8,
+def make_config(loss: LossConfig | None = None, temperature: float = 1.0, **train: int) -> Config:
+    return Config(
+        model=ModelConfig(path="in memory"),
+        task=ChainTask(type="chain"),
+        rollout=RolloutConfig(max_response_length=8, temperature=temperature),
+        loss=loss or LossConfig(entropy_coef=0.01),
+        optimizer=OptimizerConfig(learning_rate=1e-3, max_grad_norm=1e9),
+        train=TrainConfig(**({"steps": 2, "prompts_per_step": 5} | train)),
     )
+
+
+def updater(model: PreTrainedModel, loss: LossConfig | None = None, **train: int) -> Updater:
+    return Updater(model, make_config(loss, **train))
 
 
 def gradients(model: PreTrainedModel, micro_batch_size: int, reduction: str) -> list[Tensor]:
@@ -59,6 +63,71 @@ def test_the_gradient_is_the_same_for_every_micro_batch_size(reduction: str, mic
     assert max(g.abs().max() for g in whole) > 1e-4
     for a, b in zip(whole, split, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
+def slow_objective(
+    model: PreTrainedModel, groups: list[Group], old: Tensor, advantages: Tensor, config: Config
+) -> Tensor:
+    """Eq. 14 with the entropy bonus, one response and one token at a time."""
+    loss, temperature = config.loss, config.rollout.temperature
+    responses = [(g.prompt.token_ids, r.token_ids) for g in groups for r in g.responses]
+    tokens = sum(len(response) for _, response in responses)
+    total = torch.zeros(())
+    for row, (prompt, response) in enumerate(responses):
+        logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1] / temperature
+        for t, token in enumerate(response):
+            distribution = torch.distributions.Categorical(logits=logits[t])
+            ratio = (distribution.log_prob(torch.tensor(token)) - old[row, t]).exp()
+            clipped = ratio.clamp(1 - loss.clip_ratio_low, 1 + loss.clip_ratio_high)
+            surrogate = torch.minimum(ratio * advantages[row, t], clipped * advantages[row, t])
+            weight = {
+                "token-mean": 1 / tokens,
+                "seq-mean-token-sum": 1 / len(responses),
+                "seq-mean-token-mean": 1 / len(responses) / len(response),
+                "seq-mean-token-sum-norm": 1 / len(responses) / config.rollout.max_response_length,
+            }[loss.loss_reduction]
+            total = total + weight * surrogate + loss.entropy_coef * distribution.entropy() / tokens
+    return total
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_every_setting_reaches_the_gradient(reduction: str) -> None:
+    """A moved policy, so that clips bite; two mini-batches, of which the first is looked at."""
+    model = tiny_model("qwen2")
+    loss = LossConfig(entropy_coef=0.02, clip_ratio_low=0.02, clip_ratio_high=0.05, loss_reduction=reduction)  # type: ignore[arg-type]
+    config = make_config(loss, temperature=0.7, mini_batches=2, micro_batch_size=3)
+    groups = GROUPS[:4]
+    experience = Scorer(model, SPRO.needs, temperature=0.7, micro_batch_size=3).score(groups, pad_token_id=0)
+    advantages = GRPO()(experience.batch)
+    with torch.no_grad():
+        for index, parameter in enumerate(model.parameters()):
+            generator = torch.Generator().manual_seed(index)
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
+    old = experience.batch.old_log_probs
+    assert old is not None
+    rows = experience.group_starts[2]
+    expected = torch.autograd.grad(
+        -slow_objective(model, groups[:2], old[:rows], advantages[:rows], config), list(model.parameters())
+    )
+    caught: list[list[Tensor]] = []
+    one = Updater(model, config)
+    one.optimizer.register_step_pre_hook(
+        lambda optimizer, args, kwargs: caught.append([p.grad.clone() for p in model.parameters()])
+    )
+    stats = one.update(experience, advantages)
+    assert len(caught) == 2
+    assert 0 < stats.clip_fraction < 1
+    assert max(g.abs().max() for g in expected) > 1e-3
+    for actual, wanted in zip(caught[0], expected, strict=True):
+        torch.testing.assert_close(actual, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("step", "warmup", "steps", "factor"),
+    [(0, 0, 4, 1.0), (2, 0, 4, 0.5), (4, 0, 4, 0.0), (0, 2, 4, 0.5), (1, 2, 4, 1.0), (3, 2, 4, 0.5)],
+)
+def test_the_learning_rate(step: int, warmup: int, steps: int, factor: float) -> None:
+    assert cosine_factor(step, warmup, steps) == pytest.approx(factor)
 
 
 def test_good_tokens_become_more_likely_and_bad_ones_less() -> None:

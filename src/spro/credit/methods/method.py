@@ -1,13 +1,27 @@
 """What a credit method is."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from spro.credit.batch import TokenBatch
+
+
+@dataclass(frozen=True, eq=False)
+class Credit:
+    """What a method says of a batch.
+
+    Attributes:
+        advantages: one a token, 0 where the response mask is False.
+        terms: the named summands, for logs and pictures.
+    """
+
+    advantages: Float[Tensor, "B T"]
+    terms: dict[str, Float[Tensor, "B T"]]
 
 
 class Method(ABC):
@@ -27,12 +41,22 @@ class Method(ABC):
         """The named summands of the advantage, each 0 off the mask; logged and drawn one by one."""
 
     @torch.no_grad()
-    def __call__(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
-        """Advantages of the tokens, 0 where the response mask is False.
+    def assign(self, batch: TokenBatch) -> Credit:
+        """Advantages and the terms that they are made of.
 
         Raises:
             BatchError: a tensor that the method needs is missing; names method and tensor.
         """
         for tensor in sorted(self.needs):
             batch.require(tensor, self.name)
-        return torch.stack(list(self.terms(batch).values())).sum(dim=0)
+        terms = self.terms(batch)
+        return Credit(advantages=torch.stack(list(terms.values())).sum(dim=0), terms=terms)
+
+    def __call__(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """Advantages of the tokens, 0 where the response mask is False; raises as ``assign`` does."""
+        return self.assign(batch).advantages
+
+    @classmethod
+    def hyper_parameters(cls) -> dict[str, Any]:
+        """Names and defaults of the method's fields."""
+        return {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]  # subclasses are dataclasses

@@ -1,0 +1,207 @@
+"""Algorithm 1 with an engine and a verifier that say what they are told to: who is rolled out, filtered, scored."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spro.config import (
+    ChainTask,
+    Config,
+    EvaluateConfig,
+    FilterConfig,
+    LogConfig,
+    ModelConfig,
+    RolloutConfig,
+    TrainConfig,
+)  # fmt: skip
+from spro.credit import SPRO
+from spro.models import Policy, load_policy
+from spro.rollout import FinishReason, Response, Sampling
+from spro.tasks import LoadReport, Message, Problem, Prompt
+from spro.train.experience import Experience, Scorer
+from spro.train.filter import AccuracyWindow
+from spro.train.group import Group
+from spro.train.held_out import HeldOut
+from spro.train.interrupt import StopRequest
+from spro.train.loop import Outcome, Trainer
+from spro.train.metrics import Metrics
+from spro.train.order import PromptOrder
+from spro.train.run_folder import RunFolder
+from spro.train.update import Updater
+from spro.verify import Grader, Status, Verdict
+
+SCORES = {"none": [0.0] * 4, "half": [1.0, 0.0, 1.0, 0.0], "all": [1.0] * 4, "broken": [1.0, None, 0.0, None]}
+
+
+@dataclass
+class ScriptedEngine:
+    """Member i of a group writes i + 1 tokens, the first of which says which member it is."""
+
+    asked: list[tuple[int, Sampling, int]] = field(default_factory=list)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[tuple[Response, ...]]:
+        self.asked.append((len(prompts), sampling, seed))
+        return [tuple(self._member(i) for i in range(sampling.group_size)) for _ in prompts]
+
+    def _member(self, i: int) -> Response:
+        return Response((2 + i, *[12] * i), (-1.0,) * (i + 1), FinishReason.STOP)
+
+
+def scripted_verifier(response: str, ground_truth: str) -> Verdict:
+    score = SCORES[ground_truth][int(response[0])]
+    if score is None:
+        return Verdict(None, Status.UNSCORED, detail="broken verifier")
+    return Verdict(score, Status.CORRECT if score else Status.WRONG)
+
+
+class RecordingScorer(Scorer):
+    """Notes which groups are learned from."""
+
+    def score(self, groups: Sequence[Group], pad_token_id: int) -> Experience:
+        self.seen = [*getattr(self, "seen", []), list(groups)]
+        return super().score(groups, pad_token_id)
+
+
+class Silent:
+    """A display that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def show(self, step: int, metrics: Metrics) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def make_prompts(kinds: Sequence[str]) -> list[Prompt]:
+    message = (Message(role="user", content="?"),)
+    return [Prompt(Problem(f"{kind}-{i}", message, kind, "script", "test"), (5, 6)) for i, kind in enumerate(kinds)]
+
+
+def make_config(steps: int = 1) -> Config:
+    return Config(
+        model=ModelConfig(path="builtin:chain"),
+        task=ChainTask(type="chain"),
+        rollout=RolloutConfig(max_response_length=8),
+        filter=FilterConfig(oversample_factor=2.0),
+        train=TrainConfig(steps=steps, prompts_per_step=3, micro_batch_size=4),
+        evaluate=EvaluateConfig(every=2),
+        log=LogConfig(checkpoint_every=2),
+    )
+
+
+@dataclass
+class Run:
+    trainer: Trainer
+    engine: ScriptedEngine
+    scorer: RecordingScorer
+    display: Silent
+    outcome: Outcome
+    lines: list[dict[str, float]]
+
+
+def run(tmp_path: Path, config: Config, kinds: Sequence[str], held_out: Sequence[str] = ()) -> Run:
+    policy: Policy = load_policy("builtin:chain", "cpu")
+    engine = ScriptedEngine()
+    sampling = Sampling(4, 8, 1.0)
+    scorer = RecordingScorer(policy.model, SPRO.needs, 1.0, 4)
+    with Grader(extra={"script": scripted_verifier}) as grader:
+        order = PromptOrder(make_prompts(kinds), 0)
+        trainer = Trainer(
+            config=config, policy=policy, order=order, engine=engine, grader=grader,
+            window=AccuracyWindow(0.2, 0.8), scorer=scorer, credit=SPRO(), updater=Updater(policy.model, config),
+            held_out=HeldOut(engine, grader, policy.tokenizer, make_prompts(held_out), sampling, 0),
+            load_report=LoadReport(), folder=RunFolder(tmp_path / "run", config),
+        )  # fmt: skip
+        display = Silent()
+        outcome = trainer.run(display, StopRequest())
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    return Run(trainer, engine, scorer, display, outcome, lines)
+
+
+def test_twice_as_many_are_rolled_out_and_the_window_comes_first(tmp_path: Path) -> None:
+    done = run(tmp_path, make_config(), ["none", "half", "all", "none", "half", "all"])
+    assert done.engine.asked[0][:2] == (6, Sampling(4, 8, 1.0))
+    (kept,) = done.scorer.seen
+    assert [group.prompt.problem.ground_truth for group in kept][:2] == ["half", "half"]
+    assert len(kept) == 3, "a prompt outside the window fills the batch"
+    assert done.lines[1]["filter/in_window_fraction"] == pytest.approx(2 / 3)
+    assert done.lines[1]["accuracy"] == pytest.approx(0.5), "measured before the filter"
+    assert done.lines[1]["response_length/mean"] == 2.5
+    assert done.lines[1]["step_tokens"] == 60
+
+
+def test_what_could_not_be_graded_leaves_its_group_and_is_told(tmp_path: Path) -> None:
+    done = run(tmp_path, make_config(), ["broken", "half", "half", "half", "half", "half"])
+    sizes = {g.prompt.problem.ground_truth: len(g.responses) for g in done.scorer.seen[0]}
+    assert sizes.get("broken", 2) == 2
+    assert sizes["half"] == 4
+    assert done.lines[1]["verify/unscored_fraction"] == pytest.approx(2 / 24)
+    assert done.lines[1]["accuracy"] == pytest.approx(11 / 22), "over the graded ones"
+    assert done.display.lines == ["step 1: 2 responses could not be graded, such as: broken verifier"]
+
+
+def test_each_step_samples_with_a_seed_of_its_own(tmp_path: Path) -> None:
+    done = run(tmp_path, make_config(steps=3), ["half"] * 18)
+    seeds = [seed for _, _, seed in done.engine.asked]
+    assert len(set(seeds)) == 3
+    drawn = [group.prompt.problem.problem_id for step in done.scorer.seen for group in step]
+    assert len(set(drawn)) == len(drawn) == 9
+
+
+def test_held_out_problems_are_answered_once_sampled_and_once_greedily(tmp_path: Path) -> None:
+    done = run(tmp_path, make_config(steps=3), ["half"] * 6, held_out=["all", "none", "all", "half"])
+    evaluations = [(sampling, seed) for count, sampling, seed in done.engine.asked if count == 4]
+    assert [sampling for sampling, _ in evaluations[:2]] == [Sampling(1, 8, 1.0), Sampling(1, 8, 0.0)]
+    assert len({seed for _, seed in evaluations}) == 1, "the same noise at every evaluation"
+    assert [step for step, _ in done.outcome.evaluations] == [0, 2, 3]
+    assert done.lines[0] == {
+        "step": 0, "eval/accuracy": 0.75, "eval/accuracy_se": pytest.approx((0.75 * 0.25 / 4) ** 0.5),
+        "eval/greedy_accuracy": 0.75, "eval/response_length/mean": 1.0, "eval/problems": 4,
+    }  # fmt: skip
+
+
+def test_the_process_term_appears_with_the_second_step(tmp_path: Path) -> None:
+    config = make_config(steps=3)
+    config = replace_learning_rate(config, 1e-2)
+    done = run(tmp_path, config, ["half"] * 6)
+    assert done.lines[1]["credit/msa_std"] == 0
+    assert done.lines[2]["credit/msa_std"] > 0
+    reference = done.scorer.models["ref_log_probs"]
+    start = load_policy("builtin:chain", "cpu").model
+    assert all(torch.equal(a, b) for a, b in zip(reference.parameters(), start.parameters(), strict=True))
+
+
+def replace_learning_rate(config: Config, rate: float) -> Config:
+    return config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"learning_rate": rate})})
+
+
+def test_a_stop_ends_after_the_step_saves_and_does_not_evaluate(tmp_path: Path) -> None:
+    done = run(tmp_path, make_config(steps=1), ["half"] * 6)
+    stop = StopRequest()
+
+    class StopAfterTwo(Silent):
+        def show(self, step: int, metrics: Metrics) -> None:
+            stop.signal_number = 2 if step == 1 else stop.signal_number
+
+    folder = RunFolder(tmp_path / "again", make_config(steps=50))
+    with Grader(extra={"script": scripted_verifier}) as grader:
+        held_out = HeldOut(
+            done.engine, grader, done.trainer.policy.tokenizer, make_prompts(["all"]), Sampling(4, 8, 1), 0
+        )
+        config = make_config(steps=50)
+        trainer = replace(done.trainer, config=config, folder=folder, grader=grader, held_out=held_out,
+                          updater=Updater(done.trainer.policy.model, config))  # fmt: skip
+        outcome = trainer.run(StopAfterTwo(), stop)
+    assert outcome.steps == 1
+    assert [step for step, _ in outcome.evaluations] == [0]
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["step-1"]
