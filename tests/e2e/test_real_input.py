@@ -93,7 +93,9 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(
     eurus.write(tmp_path / "train.jsonl", eurus.rows(math=4, code=0))
     spoil(tmp_path)
     code, said = train(tmp_path, "model.path=./model", "task.path=train.jsonl", *words)
-    assert (code, len(said.strip().splitlines())) == (2, 1), said
+    # A busy machine makes pyarrow's allocator complain as it is loaded.
+    lines = [line for line in said.splitlines() if not line.startswith("<jemalloc>")]
+    assert (code, len(lines)) == (2, 1), said
     assert message in said
     assert not (tmp_path / "run").exists()
 

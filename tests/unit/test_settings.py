@@ -67,7 +67,7 @@ def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> No
         (["loss.loss_reduction=token_mean"], r"loss\.loss_reduction is 'token_mean': input should be 'token-mean'"),
         (["filter.accuracy_low=0.9"], r"accuracy_low 0\.9 is above accuracy_high 0\.8"),
         (["task.max_operators=2", "task.min_operators=1"], r"at most 4650 can be drawn; raise max_operators"),
-        (["optimizer.warmup_steps=100"], r"warmup_steps is 100, and the run has 100 optimizer steps"),
+        (["optimizer.warmup_steps=9", "train.steps=9"], r"warmup_steps is 9, and the run has 9 optimizer steps"),
         (["seed=-1"], r"seed is -1"),
         (["train.steps"], r"cannot read 'train\.steps'; settings are written key=value"),
         (["train..steps=1"], r"cannot read 'train\.\.steps=1'"),

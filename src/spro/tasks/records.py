@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 
@@ -73,6 +71,10 @@ def _download(hub_id: str) -> Path:
 
 
 def _read_parquet(file: Path, columns: Sequence[str]) -> Iterator[Row]:
+    # Here and not above: it takes half a second and starts threads, which no other format needs.
+    import pyarrow
+    import pyarrow.parquet
+
     try:
         with pyarrow.parquet.ParquetFile(file) as parquet:
             known = [column for column in columns if column in parquet.schema_arrow.names]
