@@ -82,6 +82,7 @@ def nothing(folder: Path) -> None:
         (nothing, ["rollout.max_response_length=4000"], "rollout.max_response_length is 4000"),
         (nothing, ["task.path=absent.parquet"], "no file or folder 'absent.parquet'"),
         (nothing, ["task.held_out_problems=4"], "task.held_out_problems is 4"),
+        (nothing, ["train.prompts_per_step=99999999999"], "a step rolls out 199999999998 prompts"),
         (nothing, ["model.device=tpu"], "model.device is 'tpu'"),
         (nothing, ["credit.bta=1"], "unknown key 'credit.bta' for the method 'spro'; did you mean 'beta'?"),
     ],
@@ -102,9 +103,9 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(
 
 def test_long_prompts_are_counted_and_skipped(tmp_path: Path) -> None:
     save_model_folder(tmp_path / "model", "qwen2")
-    items = eurus.rows(math=8, code=0)
+    items = eurus.rows(math=9, code=0)
     items[3]["prompt"][1]["content"] *= 20
     eurus.write(tmp_path / "train.jsonl", items)
     code, said = train(tmp_path, "task.path=train.jsonl", "rollout.max_prompt_length=250", "train.steps=1")
     assert code == 0, said
-    assert "7 problems; 1 skipped: prompt longer than 250 tokens (first: train.jsonl row 4)" in said
+    assert "8 problems; 1 skipped: prompt longer than 250 tokens (first: train.jsonl row 4)" in said

@@ -13,7 +13,7 @@ from spro.tasks import Prompt, encode_prompts, load_task
 from spro.train.experience import Scorer
 from spro.train.filter import AccuracyWindow
 from spro.train.held_out import HeldOut
-from spro.train.loop import Trainer, sampling_of
+from spro.train.loop import Trainer, rolled_out_prompts, sampling_of
 from spro.train.order import PromptOrder
 from spro.train.run_folder import RunFolder, check_free, pick_run_dir
 from spro.train.update import Updater
@@ -74,6 +74,7 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     if not train_prompts:
         raise DataError(f"no problem is left to train on: {task.report}")
     _check_lengths(config, policy, train_prompts + held_out_prompts)
+    _check_enough(config, len(train_prompts))
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, config.rollout.max_rows)
     return Trainer(
         config=config,
@@ -96,6 +97,17 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
         load_report=task.report,
         folder=RunFolder(config.run_dir, config),
     )
+
+
+def _check_enough(config: Config, prompts: int) -> None:
+    """Refuse a step that would have to draw a prompt twice."""
+    wanted = rolled_out_prompts(config)
+    if wanted > prompts:
+        raise ConfigError(
+            f"a step rolls out {wanted} prompts (train.prompts_per_step {config.train.prompts_per_step} times "
+            f"filter.oversample_factor {config.filter.oversample_factor:g}), and there are {prompts} to train on: "
+            "lower either"
+        )
 
 
 def _check_lengths(config: Config, policy: Policy, prompts: tuple[Prompt, ...]) -> None:
