@@ -32,7 +32,7 @@ class ModelConfig(Section):
     """A model folder of transformers with safetensors weights, a hub id, or ``builtin:chain``."""
     device: str = "auto"
     """``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a GPU if there is one."""
-    threads: PositiveInt = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """CPU threads of torch. More than one slows models of under a few million parameters down."""
 
 

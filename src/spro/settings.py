@@ -53,7 +53,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def _start(path: Path | None, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """What the overrides are laid upon, and its name for messages."""
     if path is not None:
-        return str(path), _parse_yaml(_read(path), str(path))
+        source = f"{path} and the command line" if overrides else str(path)
+        return source, _parse_yaml(_read(path), str(path))
     tasks = [word.removeprefix("task.type=") for word in overrides if word.startswith("task.type=")]
     if tasks and tasks[-1] != "chain":
         return "the command line", {}

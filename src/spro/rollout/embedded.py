@@ -117,7 +117,9 @@ class EmbeddedEngine:
         )
         # Once a prompt is enough: weights that went bad show at once. On a GPU, sampling would kill the whole process.
         if not output.logits.float().logsumexp(dim=-1).isfinite().all():
-            raise TrainingError("the policy's logits are not finite, its weights went bad; lower the learning rate")
+            raise TrainingError(
+                "the policy's logits are not finite: its weights are bad, from the start or by too high a learning rate"
+            )
         cache.batch_repeat_interleave(group_size)
         return _Living(
             rows=torch.arange(len(prompts) * group_size, device=device),

@@ -49,7 +49,7 @@ def get_field(row: Row, schema: str, *path: str) -> Any:
 
 
 def get_text(row: Row, schema: str, *path: str) -> str | None:
-    """A field that holds text; numbers are written out (142.0 as 142), empty text, null and NaN are None."""
+    """A field that holds text, or None for null, NaN (both also as words) and blanks; numbers are written out."""
     value = get_field(row, schema, *path)
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -59,7 +59,8 @@ def get_text(row: Row, schema: str, *path: str) -> str | None:
         value = str(value)
     if not isinstance(value, str | None):
         raise DataError(f"{row.where}: {'.'.join(path)} is a {type(value).__name__}, expected text; {schema}")
-    return value if value and value.strip() else None
+    # What a file writer makes of a missing value; no answer is spelled like this.
+    return value if value and value.strip().lower() not in ("", "null", "nan") else None
 
 
 def get_ground_truth(row: Row, schema: str, *path: str) -> str:

@@ -5,6 +5,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from spro.errors import RunFolderError, TrainingError
 from spro.report import write_report
@@ -37,18 +38,29 @@ def train_command(path: Path | None, overrides: Sequence[str]) -> int:
                 outcome = trainer.run(display, stop)
         except BaseException as error:
             # What ended the run is what must be told, also when it left too little for a report.
-            with suppress(RunFolderError):
+            with suppress(RunFolderError, OSError):
                 write_report(run_dir)
-            if isinstance(error, torch.OutOfMemoryError):
-                raise TrainingError(
-                    "the GPU's memory is full; lower train.micro_batch_size (scoring and update) or rollout.max_rows "
-                    "(sampling)"
-                ) from error
+            if explained := _explain(error, run_dir):
+                raise explained from error
             raise
         report = write_report(run_dir)
     print(f"{_summarize(outcome)}\nreport      {report}")
     print(f"checkpoint  {newest_checkpoint(trainer.folder.checkpoints) or 'none, stopped before the first step'}")
     return 128 + stop.signal_number if stop.signal_number is not None else 0
+
+
+def _explain(error: BaseException, run_dir: Path) -> TrainingError | None:
+    """The machine's own limits as one line for the user; None for any other error."""
+    is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    if is_memory or isinstance(error, MemoryError):
+        return TrainingError(
+            "the memory is full; lower train.micro_batch_size (scoring and update) or rollout.max_rows (sampling)"
+        )
+    if isinstance(error, OSError | SafetensorError):
+        return TrainingError(
+            f"cannot write into the run folder {str(run_dir)!r}: {error}; what was saved before is whole"
+        )
+    return None
 
 
 def _summarize(outcome: Outcome) -> str:

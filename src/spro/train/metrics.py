@@ -30,6 +30,7 @@ def rollout_metrics(groups: Sequence[Group]) -> Metrics:
         "response_length/max": float(lengths.max()),
         "response_length/clip_ratio": sum(r.finish_reason == "length" for r in responses) / len(responses),
         "verify/unscored_fraction": unscored_share(groups),
+        "verify/timeout_fraction": sum(v.status is Status.TIMEOUT for v in graded) / max(len(graded), 1),
     }
 
 

@@ -129,6 +129,7 @@ def test_questions_and_answers_under_any_names(tmp_path: Path) -> None:
         {"question": "1+1?", "ref_answer": 2.0},
         {"question": "2+2?", "ref_answer": None},
         {"question": "3+3?", "ref_answer": float("nan")},
+        {"question": "4+4?", "ref_answer": "null"},
     ]
     path = eurus.write(tmp_path / "qa.json", items)
     task = MathTask(
@@ -138,7 +139,7 @@ def test_questions_and_answers_under_any_names(tmp_path: Path) -> None:
     assert problem.ground_truth == "2"
     assert [m["content"] for m in problem.messages] == ["Think.", "1+1?" + eurus.MATH_SUFFIX]
     task = MathTask(type="math", path=str(path), question_key="question")
-    with pytest.raises(DataError, match=r"3 skipped: no ground truth \(no field 'answer'\)"):
+    with pytest.raises(DataError, match=r"4 skipped: no ground truth \(no field 'answer'\)"):
         load_task(task, seed=0, verifiers=VERIFIERS)
     with pytest.raises(DataError, match=r"row 1 has no field 'problem'; .*task\.question_key"):
         load_task(MathTask(type="math", path=str(path)), seed=0, verifiers=VERIFIERS)
