@@ -2,7 +2,7 @@
 
 from spro.models.loading import Policy, frozen_copy, load_policy
 from spro.models.scoring import TokenScores, response_log_probs, score_responses
-from spro.models.sequences import Sequences, concatenate_rows, pad_columns
+from spro.models.sequences import Sequences, concatenate_rows
 
 __all__ = [
     "Policy",
@@ -11,7 +11,6 @@ __all__ = [
     "concatenate_rows",
     "frozen_copy",
     "load_policy",
-    "pad_columns",
     "response_log_probs",
     "score_responses",
 ]

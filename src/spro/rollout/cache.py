@@ -64,6 +64,4 @@ def roomy_cache(config: PreTrainedConfig) -> DynamicCache:
     """An empty cache for a model of this configuration."""
     cache = DynamicCache(config=config)
     cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
-    if not cache.layers:
-        cache.layer_class_to_replicate = RoomyLayer
     return cache

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from spro.errors import ConfigError, RewardError, WorkerError
 from spro.verify.chain import verify_chain
+from spro.verify.closing import Closing
 from spro.verify.math import MathVerifier
 from spro.verify.verdict import Status, Verdict, one_line
 from spro.verify.verifier import PooledVerifier, Verifier
@@ -34,7 +33,7 @@ class Answer:
     ground_truth: str
 
 
-class Grader:
+class Grader(Closing):
     """All verifiers of one run, with the worker processes behind them. Close it, or use it as a context manager.
 
     Example:
@@ -59,14 +58,6 @@ class Grader:
         self._verifiers: dict[str, Verifier] = {**self._own, **extra}
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="spro-grader")
         self._is_closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def names(self) -> frozenset[str]:

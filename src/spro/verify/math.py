@@ -1,11 +1,10 @@
 """Mathematical answers: is what the response boxes equal to the ground truth?"""
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from spro.errors import WorkerError
 from spro.verify.boxed import extract_boxed
+from spro.verify.closing import Closing
 from spro.verify.latex import bare_latex, normal_latex
 from spro.verify.pool import MATH_PROGRAM, WorkerPool
 from spro.verify.verdict import Status, Verdict, one_line
@@ -15,7 +14,7 @@ from spro.verify.wire import Outcome
 _SOFT_SHARE = 0.8
 
 
-class MathVerifier:
+class MathVerifier(Closing):
     r"""Judges the last ``\boxed{}`` of a response by mathematical equality with the ground truth.
 
     Owns worker processes, started when first needed; close it, or use it as a context manager. Any thread may call it,
@@ -50,14 +49,6 @@ class MathVerifier:
     ) -> None:
         self._timeout_s = timeout_s
         self._pool = WorkerPool(workers, timeout_s, memory_bytes, program=program)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __call__(self, response: str, ground_truth: str) -> Verdict:
         r"""Judge one response.

@@ -11,10 +11,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from spro.errors import ConfigError, WorkerError
+from spro.verify.closing import Closing
 from spro.verify.process import WorkerDiedError, WorkerProcess
 from spro.verify.wire import Outcome, Reply
 
@@ -34,7 +33,7 @@ class _Slot:
             worker.stop()
 
 
-class WorkerPool:
+class WorkerPool(Closing):
     """At most ``size`` worker processes, each with one request at a time; callable from any thread.
 
     Workers start when first needed, never as a fork of the trainer, and are replaced after ``calls_per_worker``
@@ -86,14 +85,6 @@ class WorkerPool:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="spro-worker-starter")
         self._lock = threading.Lock()
         self._is_closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def pids(self) -> list[int]:
