@@ -5,6 +5,11 @@ that composes them. Nothing in this package knows of configs, models, files or r
 """
 
 from spro.credit.batch import TokenBatch
-from spro.credit.methods import GRPO, METHODS, RLOO, SPRO, Credit, Method
+from spro.credit.methods import METHODS, Credit, Method
+from spro.credit.methods.grpo import GRPO
+from spro.credit.methods.ppo import PPO
+from spro.credit.methods.prime import PRIME
+from spro.credit.methods.rloo import RLOO
+from spro.credit.methods.spro import SPRO
 
-__all__ = ["GRPO", "METHODS", "RLOO", "SPRO", "Credit", "Method", "TokenBatch"]
+__all__ = ["GRPO", "METHODS", "PPO", "PRIME", "RLOO", "SPRO", "Credit", "Method", "TokenBatch"]

@@ -31,13 +31,16 @@ class TokenBatch:
         response_mask: True on tokens that the policy wrote; tool and padding tokens are False.
         group_ids: the same prompt has the same number. Any integers; members need not be adjacent.
         outcome_rewards: one finite score a response; unscored responses are dropped before.
-        old_log_probs: log pi_old(a_t | s_t) in nats, by the training engine. Values off the mask are never read.
-        ref_log_probs: the same under the frozen reference.
+        token_ids: what was written. Values off the mask are never read, here and in all tensors below.
+        old_log_probs: log pi_old(a_t | s_t) in nats, by the training engine.
+        ref_log_probs: the same under the reference.
         prm_log_probs: the same under the implicit process reward model (PRIME).
         values: a critic's V(s_t) (PPO).
-        step_ids: step of each token, -1 outside.
-        step_rewards: one reward a step.
-        step_mask: True on steps that exist; goes with ``step_rewards``.
+        greedy_rewards: score of the greedy response to the same prompt (ReMax).
+        step_ids: step of each token, from 0, rising along the response; -1 outside of any step.
+        step_rewards: one reward a step, by a process reward model.
+        step_values: Monte-Carlo value of the state in which each step begins (VinePPO).
+        step_mask: True on steps that exist; goes with ``step_rewards`` and ``step_values``.
 
     Raises:
         BatchError: two tensors disagree on B, T or S; the message names both.
@@ -46,12 +49,15 @@ class TokenBatch:
     response_mask: Bool[Tensor, "B T"]
     group_ids: Int[Tensor, " B"]
     outcome_rewards: Float[Tensor, " B"]
+    token_ids: Int[Tensor, "B T"] | None = None
     old_log_probs: Float[Tensor, "B T"] | None = None
     ref_log_probs: Float[Tensor, "B T"] | None = None
     prm_log_probs: Float[Tensor, "B T"] | None = None
     values: Float[Tensor, "B T"] | None = None
+    greedy_rewards: Float[Tensor, " B"] | None = None
     step_ids: Int[Tensor, "B T"] | None = None
     step_rewards: Float[Tensor, "B S"] | None = None
+    step_values: Float[Tensor, "B S"] | None = None
     step_mask: Bool[Tensor, "B S"] | None = None
 
     def __post_init__(self) -> None:
@@ -61,10 +67,10 @@ class TokenBatch:
                 f"got {self.response_mask.dtype} {list(self.response_mask.shape)}"
             )
         rows, width = self.shape
-        steps = None if self.step_rewards is None else self.step_rewards.shape[-1]
-        expected: dict[str, tuple[int, ...]] = dict.fromkeys(_TOKEN_TENSORS, (rows, width))
-        expected |= {"group_ids": (rows,), "outcome_rewards": (rows,)}
-        expected |= dict.fromkeys(("step_rewards", "step_mask"), (rows, steps or 0))
+        of_steps = [tensor for tensor in (self.step_rewards, self.step_values) if tensor is not None]
+        expected: dict[str, tuple[int, ...]] = dict.fromkeys((f.name for f in fields(self)), (rows, width))
+        expected |= dict.fromkeys(_RESPONSE_TENSORS, (rows,))
+        expected |= dict.fromkeys(_STEP_TENSORS, (rows, of_steps[0].shape[-1] if of_steps else 0))
         for field in fields(self):
             tensor = getattr(self, field.name)
             if tensor is not None and tuple(tensor.shape) != expected[field.name]:
@@ -72,8 +78,8 @@ class TokenBatch:
                     f"{field.name} has the shape {list(tensor.shape)}, expected {list(expected[field.name])} "
                     f"beside response_mask {[rows, width]}"
                 )
-        if (self.step_rewards is None) != (self.step_mask is None):
-            raise BatchError("step_rewards and step_mask go together; one of them is missing")
+        if bool(of_steps) != (self.step_mask is not None):
+            raise BatchError("step_rewards or step_values and step_mask go together; one of them is missing")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -89,11 +95,5 @@ class TokenBatch:
         return tensor
 
 
-_TOKEN_TENSORS = (
-    "response_mask",
-    "old_log_probs",
-    "ref_log_probs",
-    "prm_log_probs",
-    "values",
-    "step_ids",
-)
+_RESPONSE_TENSORS = ("group_ids", "outcome_rewards", "greedy_rewards")
+_STEP_TENSORS = ("step_rewards", "step_values", "step_mask")

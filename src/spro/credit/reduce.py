@@ -3,7 +3,8 @@
 Every function returns one value a row (or a token), the value of the group that the row belongs to, so that callers
 never see a group axis. Values off the mask are replaced before they are summed: NaN there stays there.
 
-Axis legend: B responses, T positions. A group is named by its first member, so labels may be any integers.
+Axis legend: B responses, T positions, N positions or steps. A group is named by its first member, so labels may be any
+integers.
 """
 
 import torch
@@ -12,15 +13,22 @@ from torch import Tensor
 
 
 def first_member(group_ids: Int[Tensor, " B"]) -> Int[Tensor, " B"]:
-    """Row of the first response of each response's group: ``[7, 3, 7]`` -> ``[0, 1, 0]``."""
-    same_group = group_ids[:, None] == group_ids[None, :]
-    return same_group.int().argmax(dim=1)
+    """Row of the first response of each response's group: ``[7, 3, 7]`` -> ``[0, 1, 0]``.
+
+    By sorting, so that neither time nor memory grow with the square of B, and the device is never waited for.
+    """
+    ordered, order = group_ids.sort(stable=True)
+    begins = torch.ones_like(group_ids, dtype=torch.bool)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    positions = torch.arange(len(group_ids), device=group_ids.device)
+    begin_of_run = positions.masked_fill(~begins, 0).cummax(dim=0).values
+    return torch.empty_like(order).scatter(0, order, order[begin_of_run])
 
 
 def group_sum(values: Shaped[Tensor, "B ..."], group_ids: Int[Tensor, " B"]) -> Shaped[Tensor, "B ..."]:
     """Sum over the members of the group, at every member."""
     first = first_member(group_ids)
-    return torch.zeros_like(values).index_add(0, first, values)[first]
+    return torch.zeros_like(values).index_add_(0, first, values)[first]
 
 
 def group_size(values: Float[Tensor, " B"], group_ids: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
@@ -45,10 +53,28 @@ def group_std(values: Float[Tensor, " B"], group_ids: Int[Tensor, " B"]) -> Floa
     return (squares / (group_size(values, group_ids) - 1).clamp(min=1)).sqrt()
 
 
+def is_alone(group_ids: Int[Tensor, " B"]) -> Bool[Tensor, " B"]:
+    """True for a group of one, in which nothing can be compared."""
+    return group_sum(torch.ones_like(group_ids), group_ids) == 1
+
+
+def others_mean(values: Float[Tensor, " B"], group_ids: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """Mean over the other members of the group; a group of one has no others and gets its own value."""
+    others = (group_size(values, group_ids) - 1).clamp(min=1)
+    mean_of_others = (group_sum(values, group_ids) - values) / others
+    return torch.where(is_alone(group_ids), values, mean_of_others)
+
+
+def masked_mean(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
+    """Mean over a response's own tokens (or steps); 0 where it has none."""
+    return values.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
 def same_step_mean(
-    values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], group_ids: Int[Tensor, " B"]
-) -> Float[Tensor, "B T"]:
-    """Mean over the members of the group that have a token at the same position; 0 where none has one."""
-    totals = group_sum(values.masked_fill(~mask, 0.0), group_ids)
-    living = group_sum(mask.to(values.dtype), group_ids)
-    return totals / living.clamp(min=1)
+    values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"], group_ids: Int[Tensor, " B"]
+) -> Float[Tensor, "B N"]:
+    """Mean over the members of the group that have a token (or a step) at the same place; 0 where none has one."""
+    first = first_member(group_ids)
+    totals = torch.zeros_like(values).index_add_(0, first, values.masked_fill(~mask, 0.0))
+    living = torch.zeros_like(values).index_add_(0, first, mask.to(values.dtype))
+    return totals.div_(living.clamp_(min=1))[first]

@@ -9,7 +9,7 @@ from torch import Tensor
 from spro.credit.baselines import group_standardized
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import whole_response
-from spro.credit.methods.method import Method
+from spro.credit.methods.method import Method, check_above_zero
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class GRPO(Method):
 
     std_eps: float = 1e-6
     name: ClassVar[str] = "grpo"
+
+    def __post_init__(self) -> None:
+        check_above_zero(std_eps=self.std_eps)
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """The outcome term alone."""

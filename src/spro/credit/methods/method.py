@@ -1,7 +1,9 @@
 """What a credit method is."""
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
+from functools import reduce
 from typing import Any, ClassVar
 
 import torch
@@ -9,6 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spro.credit.batch import TokenBatch
+from spro.errors import BatchError
+
+REQUIRED = "required"
+"""Stands in ``hyper_parameters`` for the default of a field that has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +28,34 @@ class Credit:
 
     advantages: Float[Tensor, "B T"]
     terms: dict[str, Float[Tensor, "B T"]]
+
+
+def check_finite(**hyper_parameters: float) -> None:
+    """Refuse values that are not finite, by name."""
+    for name, value in hyper_parameters.items():
+        if not math.isfinite(value):
+            raise BatchError(f"{name} is {value}; it must be finite")
+
+
+def check_at_least_zero(**hyper_parameters: float) -> None:
+    """Refuse values that are negative or not finite, by name."""
+    for name, value in hyper_parameters.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise BatchError(f"{name} is {value}; it must be finite and at least 0")
+
+
+def check_above_zero(**hyper_parameters: float | int) -> None:
+    """Refuse values that are not above zero or not finite, by name."""
+    for name, value in hyper_parameters.items():
+        if not (math.isfinite(value) and value > 0):
+            raise BatchError(f"{name} is {value}; it must be finite and above 0")
+
+
+def check_share(**hyper_parameters: float) -> None:
+    """Refuse values outside [0, 1], by name."""
+    for name, value in hyper_parameters.items():
+        if not 0 <= value <= 1:
+            raise BatchError(f"{name} is {value}; it must lie in [0, 1]")
 
 
 class Method(ABC):
@@ -50,7 +84,7 @@ class Method(ABC):
         for tensor in sorted(self.needs):
             batch.require(tensor, self.name)
         terms = self.terms(batch)
-        return Credit(advantages=torch.stack(list(terms.values())).sum(dim=0), terms=terms)
+        return Credit(advantages=reduce(torch.add, terms.values()), terms=terms)
 
     def __call__(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
         """Advantages of the tokens, 0 where the response mask is False; raises as ``assign`` does."""
@@ -58,5 +92,8 @@ class Method(ABC):
 
     @classmethod
     def hyper_parameters(cls) -> dict[str, Any]:
-        """Names and defaults of the method's fields."""
-        return {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]  # subclasses are dataclasses
+        """Names and defaults of the method's fields; ``REQUIRED`` in place of a default that there is none of."""
+        return {
+            field.name: REQUIRED if field.default is MISSING else field.default
+            for field in fields(cls)  # type: ignore[arg-type]  # subclasses are dataclasses
+        }

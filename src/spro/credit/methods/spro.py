@@ -1,6 +1,5 @@
 """SPRO, Self-guided Process Reward Optimization (arXiv 2507.01551)."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,9 +9,8 @@ from torch import Tensor
 from spro.credit.baselines import group_standardized, masked_step_advantage
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import prefix_sum, whole_response
-from spro.credit.methods.method import Method
+from spro.credit.methods.method import Method, check_above_zero, check_at_least_zero
 from spro.credit.sources import log_ratio
-from spro.errors import BatchError
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,14 @@ class SPRO(Method):
         stays fixed through the inner epochs. Nothing is whitened, as in Eq. 13. The deviation is unbiased with 1e-6
         added, as in verl, the framework of the paper.
 
+    A variant overrides the equation in which it differs.
+
     Attributes:
         beta: reward per nat of log-ratio; finite, at least 0.
         std_eps: added to the standard deviation of the outcome; in units of reward.
 
     Raises:
-        BatchError: beta is negative or not finite.
+        BatchError: ``beta`` is negative, ``std_eps`` not above 0, or either not finite.
     """
 
     beta: float = 0.05
@@ -45,16 +45,28 @@ class SPRO(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"old_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.beta) and self.beta >= 0):
-            raise BatchError(f"beta is {self.beta}; it must be finite and at least 0")
+        check_at_least_zero(beta=self.beta)
+        check_above_zero(std_eps=self.std_eps)
 
-    def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
-        """The outcome term and the process term (MSA)."""
-        mask, group_ids = batch.response_mask, batch.group_ids
+    def process_reward(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """Eq. 8."""
         old_log_probs = batch.require("old_log_probs", self.name)
         ref_log_probs = batch.require("ref_log_probs", self.name)
+        return log_ratio(old_log_probs, ref_log_probs, batch.response_mask).mul_(self.beta)
 
-        cpr = prefix_sum(self.beta * log_ratio(old_log_probs, ref_log_probs, mask))
-        msa = masked_step_advantage(cpr, mask, group_ids)
-        outcome = group_standardized(batch.outcome_rewards, group_ids, self.std_eps)
-        return {"outcome": whole_response(outcome, mask), "msa": msa}
+    def cpr(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """Eq. 11."""
+        return prefix_sum(self.process_reward(batch))
+
+    def msa(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """Eq. 12."""
+        return masked_step_advantage(self.cpr(batch), batch.response_mask, batch.group_ids)
+
+    def outcome(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """Eq. 13, first term."""
+        outcome = group_standardized(batch.outcome_rewards, batch.group_ids, self.std_eps)
+        return whole_response(outcome, batch.response_mask)
+
+    def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
+        """Eq. 13."""
+        return {"outcome": self.outcome(batch), "msa": self.msa(batch)}

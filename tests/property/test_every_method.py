@@ -1,0 +1,69 @@
+"""What holds for every method of the registry, a new one included: nothing here names one."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spro.credit import METHODS, Method, TokenBatch
+from tests.strategies import default_method, rows_of, token_batches, widened
+
+pytestmark = pytest.mark.parametrize("method", [pytest.param(default_method(name), id=name) for name in METHODS])
+CLOSE = {"rtol": 1e-9, "atol": 1e-9}
+
+
+@settings(max_examples=30)
+@given(batch=token_batches(), extra=st.integers(1, 4))
+def test_padding_width_changes_nothing(method: Method, batch: TokenBatch, extra: int) -> None:
+    expected = torch.nn.functional.pad(method(batch), (0, extra))
+    torch.testing.assert_close(method(widened(batch, extra)), expected, **CLOSE)
+
+
+@settings(max_examples=30)
+@given(batch=token_batches(), data=st.data())
+def test_row_order_changes_nothing(method: Method, batch: TokenBatch, data: st.DataObject) -> None:
+    order = torch.tensor(data.draw(st.permutations(range(batch.shape[0]))))
+    torch.testing.assert_close(method(rows_of(batch, order)), method(batch)[order], **CLOSE)
+
+
+@settings(max_examples=30)
+@given(batch=token_batches(), factor=st.sampled_from([-7, 2, 1000]))
+def test_group_labels_change_nothing(method: Method, batch: TokenBatch, factor: int) -> None:
+    relabeled = replace(batch, group_ids=batch.group_ids * factor + 11)
+    torch.testing.assert_close(method(relabeled), method(batch), **CLOSE)
+
+
+@settings(max_examples=30)
+@given(batch=token_batches())
+def test_zero_off_the_mask_and_finite_on_it(method: Method, batch: TokenBatch) -> None:
+    advantages = method(batch)
+    assert advantages.dtype is batch.outcome_rewards.dtype
+    assert (advantages[~batch.response_mask] == 0).all()
+    assert advantages.isfinite().all()
+
+
+@settings(max_examples=30)
+@given(batch=token_batches())
+def test_terms_add_up_to_the_advantage(method: Method, batch: TokenBatch) -> None:
+    terms = method.terms(batch)
+    torch.testing.assert_close(sum(terms.values()), method(batch), **CLOSE)
+    assert all((term[~batch.response_mask] == 0).all() for term in terms.values())
+
+
+@settings(max_examples=30)
+@given(batch=token_batches())
+def test_only_what_is_needed_is_read(method: Method, batch: TokenBatch) -> None:
+    given_to_it = {"response_mask", "group_ids", "outcome_rewards", *method.needs}
+    bare = TokenBatch(**{name: getattr(batch, name) for name in given_to_it})
+    torch.testing.assert_close(method(bare), method(batch), **CLOSE)
+
+
+@settings(max_examples=30)
+@given(batch=token_batches())
+def test_the_batch_is_left_as_it_was(method: Method, batch: TokenBatch) -> None:
+    before = {name: tensor.clone() for name, tensor in vars(batch).items()}
+    method(batch)
+    for name, tensor in before.items():
+        torch.testing.assert_close(getattr(batch, name), tensor, rtol=0, atol=0, equal_nan=True)
