@@ -79,7 +79,7 @@ def _pick(tensor: Tensor | None, order: Tensor) -> Tensor | None:
 
 def widened(batch: TokenBatch, extra: int) -> TokenBatch:
     """The batch with ``extra`` columns of padding that hold junk."""
-    rows, width = batch.shape
+    _, width = batch.shape
     junk = {torch.bool: False, torch.float64: float("nan"), torch.float32: float("inf"), torch.int64: -1}
 
     def widen(tensor: Tensor | None) -> Tensor | None:
