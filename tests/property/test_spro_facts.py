@@ -39,11 +39,12 @@ def test_alone_at_a_step_gets_no_process_credit(batch: TokenBatch) -> None:
 @given(token_batches(), st.floats(-5, 5))
 def test_a_constant_on_all_cpr_of_a_group_changes_nothing(batch: TokenBatch, constant: float) -> None:
     cpr = torch.randn(batch.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    shift = constant * first_member(batch.group_ids)[:, None]
-    shifted = masked_step_advantage(cpr + shift, batch.response_mask, batch.group_ids)
-    torch.testing.assert_close(
-        shifted, masked_step_advantage(cpr, batch.response_mask, batch.group_ids), rtol=0, atol=1e-12
+    shifted = cpr + constant * first_member(batch.group_ids)[:, None]
+    of_cpr, of_shifted = (
+        masked_step_advantage(values * batch.response_mask, batch.response_mask, batch.group_ids)
+        for values in (cpr, shifted)
     )
+    torch.testing.assert_close(of_shifted, of_cpr, rtol=0, atol=1e-12)
 
 
 def test_no_gradient_flows_through_credit() -> None:

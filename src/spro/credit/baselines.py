@@ -1,4 +1,8 @@
-"""Baselines: what a reward is compared with. Axis legend: B responses, T positions, N positions or steps."""
+"""Baselines: what a reward is compared with.
+
+What lies off the mask is 0 when it comes here, and is 0 again when it leaves. Axis legend: B responses, T positions,
+N positions or steps.
+"""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -57,7 +61,8 @@ def masked_step_advantage(
 
     A member alone at its position is its own mean and gets 0. Sums to 0 over the living of a group at each position.
     """
-    return (values - same_step_mean(values, mask, group_ids)).masked_fill_(~mask, 0.0)
+    mean = same_step_mean(values, mask, group_ids)
+    return torch.sub(values, mean, out=mean).masked_fill_(~mask, 0.0)
 
 
 def others_step_advantage(
@@ -96,7 +101,10 @@ def leave_one_out_tokens(
 def pooled_standardized(
     values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"], group_ids: Int[Tensor, " B"], std_eps: float
 ) -> Float[Tensor, "B N"]:
-    """Standardize over all entries of all members of the group together (GRPO process supervision; unbiased)."""
+    """Standardize over all entries of all members of the group together (GRPO process supervision; unbiased).
+
+    Reads a tensor of the batch itself, so what lies off the mask is cleared first.
+    """
     count = group_sum(mask.sum(dim=1), group_ids)[:, None]
     total = group_sum(values.masked_fill(~mask, 0.0).sum(dim=1), group_ids)[:, None]
     centered = (values - total / count.clamp(min=1)).masked_fill(~mask, 0.0)
@@ -111,7 +119,7 @@ def whitened(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[T
     this gives 0.
     """
     count = mask.sum()
-    centered = (values - values.masked_fill(~mask, 0.0).sum() / count.clamp(min=1)).masked_fill_(~mask, 0.0)
+    centered = (values - values.sum() / count.clamp(min=1)).masked_fill_(~mask, 0.0)
     variance = centered.square().sum() / (count - 1).clamp(min=1)
     return centered * (variance + WHITEN_EPS).rsqrt()
 
@@ -119,7 +127,7 @@ def whitened(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[T
 def masked_std(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
     """Standard deviation over all tokens of the batch, biased."""
     count = mask.sum().clamp(min=1)
-    mean = values.masked_fill(~mask, 0.0).sum() / count
+    mean = values.sum() / count
     return ((values - mean).masked_fill(~mask, 0.0).square().sum() / count).sqrt()
 
 

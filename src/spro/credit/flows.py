@@ -1,39 +1,68 @@
-"""Flows: how a reward travels along the response. Axis legend: B responses, T positions, S steps."""
+"""Flows: how a reward travels along the response.
+
+What lies off the mask is 0 when it comes here, and is 0 again when it leaves. Axis legend: B responses, T positions,
+S steps.
+"""
+
+import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
 
-def prefix_sum(values: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
-    """What has been collected up to and including each token: y_t = sum over j <= t of x_j (SPRO Eq. 11)."""
-    return values.cumsum(dim=1)
+def prefix_sum_(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+    """What has been collected up to and including each token: y_t = sum over j <= t of x_j (SPRO Eq. 11); in place."""
+    return values.cumsum_(dim=1).masked_fill_(~mask, 0.0)
 
 
-def suffix_sum(values: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+def suffix_sum(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """What is still to come, this token included: y_t = sum over j >= t of x_j."""
-    return values.flip(1).cumsum(dim=1).flip(1)
+    return values.flip(1).cumsum(dim=1).flip(1).masked_fill_(~mask, 0.0)
 
 
 def whole_response(values: Float[Tensor, " B"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """The same value at every token of the response, 0 off the mask."""
-    return values[:, None] * mask
+    return torch.where(mask, values[:, None], 0.0)
 
 
-def reverse_recurrence(values: Float[Tensor, "B T"], carry: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
-    """The linear recurrence y_t = x_t + c_t y_{t+1}, backwards from y_T = 0.
+def discounted_suffix_sum(values: Float[Tensor, "B T"], discount: float) -> Float[Tensor, "B T"]:
+    """The recurrence y_t = x_t + discount * y_{t+1}, backwards from y_T = 0.
 
-    By doubling: once y_t holds the first k terms of its sum, and c_t the product of the first k carries, adding
-    c_t y_{t+k} makes it 2k terms. So log2(T) passes over the tensor and no loop over T, and no power of a small carry
-    that underflows and is divided by.
+    In blocks of about sqrt(T): within a block it is a product with the triangle of powers, and so it is from block to
+    block. No loop over T, and no power of the discount that underflows and is divided by.
     """
-    reach = 1
-    while reach < values.shape[1]:
-        values = values + carry * pad(values[:, reach:], (0, reach))
-        carry = carry * pad(carry[:, reach:], (0, reach))
-        reach *= 2
-    return values
+    rows, width = values.shape
+    block = max(1, math.isqrt(width))
+    blocks = pad(values, (0, -width % block)).view(rows, -1, block)
+    inside = blocks @ _powers(block, discount, values)
+    carried = inside[:, :, 0] @ _powers(inside.shape[1], discount**block, values)
+    behind = pad(carried[:, 1:], (0, 1))[:, :, None]
+    reach = discount ** torch.arange(block, 0, -1, dtype=values.dtype, device=values.device)
+    return torch.addcmul(inside, behind, reach).view(rows, -1)[:, :width]
+
+
+def _powers(size: int, base: float, like: Tensor) -> Float[Tensor, "s t"]:
+    """Base^(s - t) for s >= t, else 0; with 0^0 = 1."""
+    steps = torch.arange(size, dtype=like.dtype, device=like.device)
+    return (base ** (steps[:, None] - steps).clamp(min=0)).tril()
+
+
+def pack(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+    """Move the tokens that the policy wrote to the left, in their order; 0 behind them."""
+    packed = torch.zeros_like(values)
+    return packed.scatter_add_(1, _ordinal(mask), values.masked_fill(~mask, 0.0))
+
+
+def unpack(packed: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+    """Undo ``pack``."""
+    return packed.gather(1, _ordinal(mask)).masked_fill_(~mask, 0.0)
+
+
+def _ordinal(mask: Bool[Tensor, "B T"]) -> Int[Tensor, "B T"]:
+    """How many tokens the policy wrote before."""
+    return (mask.cumsum(dim=1) - 1).clamp_(min=0)
 
 
 def discounted_return(
@@ -41,17 +70,12 @@ def discounted_return(
 ) -> Float[Tensor, "B T"]:
     """What is still to come, discounted a token: y_t = x_t + discount * y_{t+1}; 0 off the mask.
 
-    Time passes with the tokens that the policy writes: over a tool's tokens the return is carried unchanged.
+    Time passes with the tokens that the policy writes: over a tool's tokens the return is carried unchanged. Without a
+    discount that makes no difference, and a plain sum does.
     """
-    carry = torch.ones_like(rewards).masked_fill_(mask, discount)
-    return reverse_recurrence(rewards.masked_fill(~mask, 0.0), carry).masked_fill(~mask, 0.0)
-
-
-def next_value(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
-    """The value at the next token that the policy writes; 0 behind the last one."""
-    own = values.masked_fill(~mask, 0.0)
-    own_or_later = reverse_recurrence(own, (~mask).to(own.dtype))
-    return pad(own_or_later[:, 1:], (0, 1))
+    if discount == 1:
+        return suffix_sum(rewards, mask)
+    return unpack(discounted_suffix_sum(pack(rewards, mask), discount), mask)
 
 
 def generalized_advantage(
@@ -61,28 +85,28 @@ def generalized_advantage(
     discount: float,
     gae_lambda: float,
 ) -> Float[Tensor, "B T"]:
-    """GAE (Schulman et al., arXiv 1506.02438, Eq. 16); 0 off the mask.
+    """GAE (Schulman et al., arXiv 1506.02438, Eq. 16); 0 off the mask, where ``values`` may be anything.
 
         delta_t = r_t + discount * V(s_{t+1}) - V(s_t),    A_t = delta_t + discount * gae_lambda * A_{t+1}
 
     A tool's tokens pass through: the state behind a policy token is that of the next policy token.
     """
-    deltas = rewards + discount * next_value(values, mask) - values
-    return discounted_return(deltas, mask, discount * gae_lambda)
+    packed_values = pack(values, mask)
+    deltas = pack(rewards, mask) + discount * pad(packed_values[:, 1:], (0, 1)) - packed_values
+    return unpack(discounted_suffix_sum(deltas, discount * gae_lambda), mask)
 
 
 def previous_value(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """The value at the last token that the policy wrote before; 0 at the first one and off the mask."""
-    positions = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
-    last_written = positions.masked_fill(~mask, -1).cummax(dim=1).values
-    previous = pad(last_written[:, :-1], (1, 0), value=-1)
-    return values.gather(1, previous.clamp(min=0)).masked_fill(~mask | (previous < 0), 0.0)
+    return unpack(pad(pack(values, mask)[:, :-1], (1, 0)), mask)
 
 
-def suffix_min(values: Float[Tensor, "B T"], is_paid: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+def suffix_min(
+    values: Float[Tensor, "B T"], is_paid: Bool[Tensor, "B T"], mask: Bool[Tensor, "B T"]
+) -> Float[Tensor, "B T"]:
     """The smallest of the rewards that are still to be paid, this token's included; 0 where none is (PURE)."""
     smallest = values.masked_fill(~is_paid, torch.inf).flip(1).cummin(dim=1).values.flip(1)
-    return smallest.masked_fill(smallest == torch.inf, 0.0)
+    return smallest.masked_fill(~mask | (smallest == torch.inf), 0.0)
 
 
 def soft_min_form(

@@ -1,7 +1,7 @@
 """Reductions over a group and over the members of a group at the same step.
 
 Every function returns one value a row (or a token), the value of the group that the row belongs to, so that callers
-never see a group axis. Values off the mask are replaced before they are summed: NaN there stays there.
+never see a group axis. What lies off the mask is 0 when it comes here: sources clear it, and flows keep it so.
 
 Axis legend: B responses, T positions, N positions or steps. A group is named by its first member, so labels may be any
 integers.
@@ -66,15 +66,19 @@ def others_mean(values: Float[Tensor, " B"], group_ids: Int[Tensor, " B"]) -> Fl
 
 
 def masked_mean(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
-    """Mean over a response's own tokens (or steps); 0 where it has none."""
-    return values.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+    """Mean over a response's own tokens (or steps); 0 where it has none. ``values`` are 0 off the mask."""
+    return values.sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
 def same_step_mean(
     values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"], group_ids: Int[Tensor, " B"]
 ) -> Float[Tensor, "B N"]:
-    """Mean over the members of the group that have a token (or a step) at the same place; 0 where none has one."""
+    """Mean over the members of the group that have a token (or a step) at the same place; 0 where none has one.
+
+    ``values`` are 0 off the mask. Two buffers do the work of four: to ask for fresh memory costs more than to compute.
+    """
     first = first_member(group_ids)
-    totals = torch.zeros_like(values).index_add_(0, first, values.masked_fill(~mask, 0.0))
-    living = torch.zeros_like(values).index_add_(0, first, mask.to(values.dtype))
-    return totals.div_(living.clamp_(min=1))[first]
+    is_here = mask.to(values.dtype)
+    living = torch.zeros_like(values).index_add_(0, first, is_here)
+    totals = is_here.zero_().index_add_(0, first, values)
+    return torch.index_select(totals.div_(living.clamp_(min=1)), 0, first, out=living)

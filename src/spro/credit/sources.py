@@ -12,15 +12,20 @@ def log_ratio(
     return (log_probs - ref_log_probs).detach().masked_fill_(~mask, 0.0)
 
 
-def is_last_token(mask: Bool[Tensor, "B T"]) -> Bool[Tensor, "B T"]:
-    """True at the last token that the policy wrote; nowhere in an empty response."""
-    tokens_to_come = mask.flip(1).cumsum(dim=1).flip(1)
-    return mask & (tokens_to_come == 1)
+def last_token(mask: Bool[Tensor, "B T"]) -> Int[Tensor, " B"]:
+    """Position of the last token that the policy wrote; T - 1, off the mask, in an empty response."""
+    return mask.shape[1] - 1 - mask.flip(1).to(torch.uint8).argmax(dim=1)
 
 
 def at_last_token(rewards: Float[Tensor, " B"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
-    """A reward that is paid when the response ends."""
-    return rewards[:, None] * is_last_token(mask)
+    """A reward that is paid when the response ends; nowhere in an empty response."""
+    paid = rewards * mask.any(dim=1)
+    return torch.zeros_like(mask, dtype=rewards.dtype).scatter_(1, last_token(mask)[:, None], paid[:, None])
+
+
+def without_last_token(rewards: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+    """The rewards, with 0 at the last token that the policy wrote."""
+    return rewards.scatter(1, last_token(mask)[:, None], 0.0)
 
 
 def step_end(

@@ -42,4 +42,4 @@ class GRPOProcess(Method):
 
         standardized = pooled_standardized(step_rewards, step_mask, batch.group_ids, self.std_eps)
         paid = at_step_ends(standardized, step_mask, step_ids, mask)
-        return {"process": suffix_sum(paid).masked_fill(~mask, 0.0)}
+        return {"process": suffix_sum(paid, mask)}

@@ -11,7 +11,7 @@ from spro.credit.batch import TokenBatch
 from spro.credit.flows import discounted_return, suffix_sum, whole_response
 from spro.credit.methods.method import Method, check_at_least_zero, check_share
 from spro.credit.reduce import group_size, group_sum, is_alone, masked_mean
-from spro.credit.sources import at_last_token, is_last_token, log_ratio
+from spro.credit.sources import at_last_token, log_ratio, without_last_token
 
 NORM_EPS = 1e-6
 """Added to the largest return (``prime_norm: batch_norm``)."""
@@ -79,7 +79,7 @@ class PRIMERepository(Method):
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: whitening mixes process and outcome."""
         mask, group_ids = batch.response_mask, batch.group_ids
-        rewards = with_unit_return(implicit_reward(batch, self.name))
+        rewards = with_unit_return(implicit_reward(batch, self.name), mask)
         process = amplified_leave_one_out(rewards, mask, group_ids)
         outcome = at_last_token(leave_one_out(batch.outcome_rewards, group_ids), mask)
         return {"whitened": whitened(discounted_return(process + outcome, mask, self.discount), mask)}
@@ -114,10 +114,10 @@ class PRIMERecipe(Method):
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: whitening mixes process and outcome."""
         mask, group_ids = batch.response_mask, batch.group_ids
-        paid = (self.beta * implicit_reward(batch, self.name)).masked_fill(is_last_token(mask), 0.0)
-        process = amplified_leave_one_out(with_unit_return(paid), mask, group_ids)
+        paid = without_last_token(self.beta * implicit_reward(batch, self.name), mask)
+        process = amplified_leave_one_out(with_unit_return(paid, mask), mask, group_ids)
         outcome = at_last_token(leave_one_out(batch.outcome_rewards, group_ids), mask)
-        returns = suffix_sum(self.process_coef * process + self.outcome_coef * outcome)
+        returns = suffix_sum(self.process_coef * process + self.outcome_coef * outcome, mask)
         return {"whitened": whitened(returns, mask)}
 
 
@@ -128,9 +128,9 @@ def implicit_reward(batch: TokenBatch, method: str) -> Float[Tensor, "B T"]:
     return log_ratio(prm_log_probs, ref_log_probs, batch.response_mask)
 
 
-def with_unit_return(rewards: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+def with_unit_return(rewards: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """Divided by the largest absolute return to go of the batch (``prime_norm: batch_norm``)."""
-    return rewards / (suffix_sum(rewards).abs().amax() + NORM_EPS)
+    return rewards / (suffix_sum(rewards, mask).abs().amax() + NORM_EPS)
 
 
 def amplified_leave_one_out(

@@ -70,7 +70,7 @@ class PURE(Method):
 
         rewards = self.min_form(batch)
         compared = (rewards - self.baseline(batch, rewards)).masked_fill(is_alone(group_ids)[:, None], 0.0)
-        process = suffix_sum(at_step_ends(compared, step_mask, step_ids, mask))
+        process = suffix_sum(at_step_ends(compared, step_mask, step_ids, mask), mask)
         outcome = whole_response(leave_one_out(batch.outcome_rewards, group_ids), mask)
         return {"whitened": whitened(process + self.outcome_coef * outcome, mask)}
 
@@ -120,9 +120,9 @@ class PUREReturnBaseline(PURE):
 
         paid = at_step_ends(self.min_form(batch), step_mask, step_ids, mask)
         paid = paid + self.outcome_coef * at_last_token(batch.outcome_rewards, mask)
-        returns = suffix_sum(paid).masked_fill(~mask, 0.0)
+        returns = suffix_sum(paid, mask)
         baseline = others_mean(returns.sum(dim=1), group_ids)[:, None] / self.max_response_length
-        compared = (returns - baseline).masked_fill(is_alone(group_ids)[:, None], 0.0)
+        compared = (returns - baseline).masked_fill(~mask | is_alone(group_ids)[:, None], 0.0)
         return {"whitened": whitened(compared, mask)}
 
 
@@ -156,7 +156,7 @@ class PUREStrict(Method):
         step_rewards = batch.require("step_rewards", self.name)
 
         is_paid = at_step_ends(torch.ones_like(step_rewards), step_mask, step_ids, mask) > 0
-        smallest = suffix_min(at_step_ends(step_rewards, step_mask, step_ids, mask), is_paid)
+        smallest = suffix_min(at_step_ends(step_rewards, step_mask, step_ids, mask), is_paid, mask)
         process = leave_one_out_tokens(smallest, mask, group_ids)
         outcome = whole_response(leave_one_out(batch.outcome_rewards, group_ids), mask)
         return {"whitened": whitened(process + self.outcome_coef * outcome, mask)}

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spro.credit.baselines import group_standardized, masked_step_advantage
 from spro.credit.batch import TokenBatch
-from spro.credit.flows import prefix_sum, whole_response
+from spro.credit.flows import prefix_sum_, whole_response
 from spro.credit.methods.method import Method, check_above_zero, check_at_least_zero
 from spro.credit.sources import log_ratio
 
@@ -56,7 +56,7 @@ class SPRO(Method):
 
     def cpr(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
         """Eq. 11."""
-        return prefix_sum(self.process_reward(batch))
+        return prefix_sum_(self.process_reward(batch), batch.response_mask)
 
     def msa(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
         """Eq. 12."""
@@ -69,4 +69,5 @@ class SPRO(Method):
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """Eq. 13."""
-        return {"outcome": self.outcome(batch), "msa": self.msa(batch)}
+        msa = self.msa(batch)
+        return {"outcome": self.outcome(batch), "msa": msa}

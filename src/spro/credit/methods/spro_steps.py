@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spro.credit.baselines import masked_step_advantage
 from spro.credit.batch import TokenBatch
-from spro.credit.flows import prefix_sum
+from spro.credit.flows import prefix_sum_
 from spro.credit.methods.spro import SPRO
 from spro.credit.sources import sums_of_steps, tokens_of_steps
 
@@ -34,5 +34,5 @@ class SPROSteps(SPRO):
         """In place of Eq. 12."""
         mask, step_ids = batch.response_mask, batch.require("step_ids", self.name)
         rewards, has_step = sums_of_steps(self.process_reward(batch), step_ids, mask)
-        msa = masked_step_advantage(prefix_sum(rewards), has_step, batch.group_ids)
+        msa = masked_step_advantage(prefix_sum_(rewards, has_step), has_step, batch.group_ids)
         return tokens_of_steps(msa, step_ids, mask)

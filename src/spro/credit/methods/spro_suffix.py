@@ -28,4 +28,4 @@ class SPROSuffix(SPRO):
 
     def cpr(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
         """In place of Eq. 11."""
-        return suffix_sum(self.process_reward(batch))
+        return suffix_sum(self.process_reward(batch), batch.response_mask)
