@@ -8,24 +8,35 @@ import torch
 
 from spro import __version__
 from spro.credit import METHODS, Method
-from spro.errors import SproError
+from spro.errors import ConfigError, SproError
 from spro.models import load_policy
 from spro.models.loading import BUILTIN
+from spro.settings import nearest
 from spro.verify import Answer, Grader
 
 
 def describe_methods() -> str:
     """Each credit method: its name, one line, its settings with defaults, and what it needs."""
-    return "\n".join(_describe_method(name, method) for name, method in METHODS.items())
-
-
-def _describe_method(name: str, method: type[Method]) -> str:
-    summary = inspect.getdoc(method) or ""
-    settings = ", ".join(f"{field}={default}" for field, default in method.hyper_parameters().items())
-    return (
-        f"{name:8} {summary.splitlines()[0]}\n"
-        f"         settings: {settings or 'none'}; needs: {', '.join(sorted(method.needs)) or 'outcome rewards only'}"
+    return "\n".join(
+        f"{name}\n    {inspect.getdoc(method).splitlines()[0]}\n    {_inputs(method)}"  # type: ignore[union-attr]
+        for name, method in METHODS.items()
     )
+
+
+def describe_method(name: str) -> str:
+    """One credit method in full: its equation, its source, what was chosen.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    if name not in METHODS:
+        raise ConfigError(f"there is no credit method {name!r}; {nearest(name, METHODS)}")
+    return f"{name}: {inspect.getdoc(METHODS[name])}\n\n{_inputs(METHODS[name])}"
+
+
+def _inputs(method: type[Method]) -> str:
+    settings = ", ".join(f"{field}={default}" for field, default in method.hyper_parameters().items())
+    return f"settings: {settings or 'none'}; needs: {', '.join(sorted(method.needs)) or 'outcome rewards only'}"
 
 
 def examine_installation() -> tuple[str, bool]:

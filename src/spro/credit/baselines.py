@@ -115,8 +115,8 @@ def pooled_standardized(
 def whitened(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """Mean 0 and variance 1 over all tokens of the batch; 0 off the mask.
 
-    Unbiased variance with 1e-8 added to it, as verl's ``masked_whiten``; which divides by 0 for a single token, where
-    this gives 0.
+    Unbiased variance with 1e-8 added to it, as verl's ``masked_whiten``; which refuses a single token, where this gives
+    0.
     """
     count = mask.sum()
     centered = (values - values.sum() / count.clamp(min=1)).masked_fill_(~mask, 0.0)

@@ -15,20 +15,20 @@ from spro.credit.sources import at_step_ends
 
 @dataclass(frozen=True)
 class GRPOProcess(Method):
-    """Reconstruction. The step rewards of a group, standardized together, summed from each token to the end.
+    """The step rewards of a group, standardized together, summed from each token to the end of the response.
 
         r~[i,j] = (r[i,j] - mean of the group's step rewards) / (their std + std_eps)
         A[i,t]  = sum of r~[i,j] over the steps j of response i that end at t or later
 
     There is no outcome term. With one step a response, which ends at its last token, this is GRPO. Tokens behind the
-    last step get 0. Reconstruction: the formula is known here from secondary texts only, which name no estimator of
-    the deviation and no epsilon; the deviation is taken as unbiased, the epsilon is left to the caller.
+    last step get 0; a group of one is compared with itself, step by step. The paper names no estimator of the deviation
+    and no epsilon: taken as for GRPO, unbiased with 1e-6 added. It grows with the number of steps.
 
     Attributes:
         std_eps: added to the standard deviation; in units of reward.
     """
 
-    std_eps: float
+    std_eps: float = 1e-6
     name: ClassVar[str] = "grpo_process"
     needs: ClassVar[frozenset[str]] = frozenset({"step_ids", "step_rewards", "step_mask"})
 

@@ -56,7 +56,8 @@ class PPOWithKL(PPO):
     Attributes:
         discount: a token.
         gae_lambda: 1 trusts the returns alone, 0 the critic alone.
-        kl_coef: penalty a nat, in units of reward; verl's default of ``kl_ctrl.kl_coef``.
+        kl_coef: penalty a nat, in units of reward; verl's ``kl_ctrl.kl_coef``, which acts there only with
+            ``use_kl_in_reward``.
     """
 
     kl_coef: float = 0.001

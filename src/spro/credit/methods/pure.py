@@ -1,7 +1,8 @@
 """PURE, "Stop summation: min-form credit assignment" (Cheng et al., arXiv 2504.15275).
 
-A solution is worth what its worst step is worth, not the sum over its steps. The code has three baselines, none of
-which the paper states; read in CJReinforce/PURE, main at 41f9363 and branch verl at 83f9869.
+A solution is worth what its worst step is worth, not the sum over its steps. Three baselines are published: by token
+and by step in CJReinforce/PURE, main at 41f9363, and of returns in its branch verl at 83f9869, which is nearest to the
+paper's section 3.4.
 """
 
 from dataclasses import dataclass, field
@@ -28,9 +29,9 @@ class PURE(Method):
         A       = whiten( sum over the steps j that end at t or later of (r*[i,j] - b[i,j])
                           + outcome_coef * (r_i - mean of the others) )
 
-    The repository's default (``reward_baseline: token``). There the token that separates two steps gets no advantage
-    (``nomask_separator_adv`` off), and the outcome is r_i - 1, which the baseline makes the same. A group of one gets
-    0 before whitening.
+    What the run scripts of branch main set (``reward_baseline: token``). There step separators and the last token get
+    no advantage and no part in the whitening, whose variance is biased, and the reward carries a KL of 0.001; here none
+    of that. A group of one gets 0 before whitening.
 
     Attributes:
         temperature: of the soft minimum, in units of step reward; towards 0 the minimum, without bound the mean.
@@ -80,6 +81,8 @@ class PUREStepBaseline(PURE):
     """PURE with the others' mean reward per step as baseline (``reward_baseline: step`` of the repository).
 
     b[i,j] = mean over the other members k of (sum of r*[k] / steps of k)
+
+    The paper's Eq. 8, which it reports to be hacked by responses of few steps. Attributes as of ``PURE``.
     """
 
     name: ClassVar[str] = "pure_step_baseline"
@@ -97,8 +100,9 @@ class PUREReturnBaseline(PURE):
         R[i,t] = sum over the steps that end at t or later of r*[i,j] + outcome_coef * r_i
         A      = whiten( R[i,t] - sum over the other members k and t of R[k,t] / ((n - 1) * max_response_length) )
 
-    The branch divides by the width to which responses are padded, its ``data.max_response_length``; so the baseline
-    shrinks with a limit that no response may reach. The limit is asked for, so that padding changes nothing.
+    Division by the longest possible response, and not by the lengths at hand, is the paper's choice (section 3.4)
+    against a bias of length. The branch takes it from the width to which responses are padded; here it is asked for, so
+    that padding changes nothing.
 
     Attributes:
         max_response_length: tokens.
@@ -135,8 +139,9 @@ class PUREStrict(Method):
                          + outcome_coef * (r_i - mean of the others) )
 
     The minimum is over steps. The branch verl (``credit_assignment: strict min-form``) takes it over all token slots,
-    in which tokens within a step and padding hold 0, so that no return can be positive. Its baseline counts padding;
-    here it is PRIME's, over the tokens of the others. A group of one gets 0.
+    in which tokens within a step and padding hold 0, so that no return can be positive; the outcome enters there at the
+    last token, before the minimum. Its baseline counts padding; here it is PRIME's, over the tokens of the others. In
+    the paper's Eq. 3 nothing is to come behind the worst step; here it is the next smallest. A group of one gets 0.
 
     Attributes:
         outcome_coef: weight of the verifiable outcome.

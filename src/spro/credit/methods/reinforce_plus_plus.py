@@ -20,12 +20,12 @@ class ReinforcePlusPlus(Method):
         r[i,t] = r_i at the last token - kl_coef * log pi_old(a_t|s_t) / pi_ref(a_t|s_t)
         A      = whiten( sum over s >= t of discount^(s-t) r[i,s] )
 
-    Whitening is over all tokens of the batch (verl's ``masked_whiten``). Unlike verl's
-    ``compute_reinforce_plus_plus_outcome_advantage``, where a tool's token ends the return of what stands before it,
-    the return is carried over tool tokens.
+    Whitening is over all tokens of the batch (verl's ``masked_whiten``). The return is carried over a tool's tokens, as
+    in verl 0.9.1.
 
     Attributes:
-        kl_coef: penalty a nat, in units of reward; verl's default of ``kl_ctrl.kl_coef``.
+        kl_coef: penalty a nat, in units of reward; verl's ``kl_ctrl.kl_coef``, which acts there only with
+            ``use_kl_in_reward``.
         discount: a token.
 
     Raises:

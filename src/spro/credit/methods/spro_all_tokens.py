@@ -18,7 +18,8 @@ class SPROAllTokens(SPRO):
         MSA[i,t] = CPR[i,t] - mean over the members k != i of mean over t of CPR[k,t]
 
     One number a response is subtracted, as in PRIME; so how far the group has come at t is not taken out. The paper's
-    reviewers ask whether SPRO needs its own grouping.
+    reviewers ask whether SPRO needs its own grouping. Two things change beside SPRO: the grouping, and that the
+    response itself is left out; ``spro_leave_one_out`` changes the second alone.
 
     Attributes:
         beta: reward per nat of log-ratio.

@@ -1,4 +1,4 @@
-"""SPRO whose process term is held to a share of the outcome term, or to a limit."""
+"""SPRO whose process term is held to a share of the outcome term."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -20,7 +20,8 @@ class SPROSteps(SPRO):
         CPR[i,k] = beta * sum over the tokens j of the steps up to k of log pi_old(a_j|s_j) / pi_ref(a_j|s_j)
         MSA[i,t] = CPR[i,k] - mean of CPR[m,k] over the members m that have a step k,    t a token of step k
 
-    With one token a step this is SPRO. Tokens of no step have no process term.
+    With one token a step this is SPRO. Tokens of no step have no process term. A token's term holds the later tokens of
+    its own step, which depend on it; so what is proved of SPRO's expected gradient holds for steps as actions only.
 
     Attributes:
         beta: reward per nat of log-ratio.

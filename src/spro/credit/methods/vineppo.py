@@ -20,8 +20,9 @@ class VinePPO(Method):
         A[i,t] = V(s[k+1]) - V(s[k]) for the tokens t of step k,    r_i in place of V behind the last step
 
     V(s) is the mean outcome of responses sampled from s; the paper takes 9. The advantages of a response's steps add
-    up to r_i - V(s[0]). As the samples grow this becomes the true advantage of the step
-    (McGill-NLP/VinePPO at efe7228). Costs samples from the start of every step.
+    up to r_i - V(s[0]). As the samples grow this becomes the true advantage of the step. Costs samples from the start
+    of every step. The repository (McGill-NLP/VinePPO at efe7228) whitens the advantages, and gives none to states
+    behind the first 20; here neither.
     """
 
     name: ClassVar[str] = "vineppo"
