@@ -27,7 +27,12 @@ def build_parser() -> argparse.ArgumentParser:
     train.set_defaults(run=run_train)
 
     methods = commands.add_parser("methods", help="list the credit methods, their settings and what they need")
+    methods.add_argument("name", nargs="?", help="say all of one method: its equation, source and choices")
     methods.set_defaults(run=run_methods)
+
+    oracle = commands.add_parser("oracle", help="score the credit methods against exact advantages")
+    oracle.add_argument("words", nargs="*", metavar="key=value", help="settings, for example methods=spro,grpo out=DIR")
+    oracle.set_defaults(run=run_oracle)
 
     doctor = commands.add_parser("doctor", help="say what this installation can do")
     doctor.set_defaults(run=run_doctor)
@@ -50,11 +55,19 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def run_methods(arguments: argparse.Namespace) -> int:
-    """``spro methods``."""
-    from spro.describe import describe_methods
+    """``spro methods [NAME]``."""
+    from spro.describe import describe_method, describe_methods
 
-    print(describe_methods())
+    print(describe_method(arguments.name) if arguments.name else describe_methods())
     return 0
+
+
+def run_oracle(arguments: argparse.Namespace) -> int:
+    """``spro oracle [key=value ...]``."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from spro.lab.oracle import oracle_command
+
+    return oracle_command(arguments.words)
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:

@@ -3,26 +3,32 @@
 Defaults are the paper's where it gives one (section 4.1) and otherwise what ``docs/methods/spro.md`` argues for. The
 embedded lab run has its own file, ``assets/chain.yaml``, which lists only what differs.
 
-A credit method's hyper-parameters are the fields of its class in ``spro.credit``, which is the only place of their
-defaults; they are checked against that class when the run is set up.
+The hyper-parameters of a credit method and of a surrogate are the fields of its class in ``spro.credit`` or
+``spro.loss``, which is the only place of their defaults; they are checked against that class when the run is set up.
 """
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+OversampleFactor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
     """A frozen group of settings in which an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _default_type(name: str) -> BeforeValidator:
+    """The type of a section of several types when none is named."""
+    return BeforeValidator(lambda value: {"type": name, **value} if isinstance(value, dict) else value)
 
 
 class ModelConfig(Section):
@@ -126,20 +132,111 @@ class VerifyConfig(Section):
     """The run stops when more than this share of a step's responses could not be graded."""
 
 
-class FilterConfig(Section):
+class RewardConfig(Section):
+    """What is added to a verifier's score; the filter judges by the score alone."""
+
+    overlong_buffer: NonNegativeInt = 0
+    """The last so many tokens before ``rollout.max_response_length`` cost (DAPO, Eq. 13); 0 turns this off."""
+    overlong_penalty: NonNegativeFloat = 1.0
+    """What a response of full length loses; one at the start of the buffer loses nothing, between them it is linear."""
+
+
+class AccuracyWindowFilter(Section):
     """The accuracy filter with oversampling (section 4.1; semantics of verl's PRIME recipe)."""
 
-    oversample_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    type: Literal["accuracy_window"] = "accuracy_window"
+    oversample_factor: OversampleFactor = 2.0
     """So many times ``train.prompts_per_step`` prompts are rolled out, then cut back."""
     accuracy_low: Share = 0.2
     accuracy_high: Share = 0.8
     """Prompts whose mean score lies in [low, high] come first."""
 
     @model_validator(mode="after")
-    def _window_in_order(self) -> "FilterConfig":
+    def _window_in_order(self) -> "AccuracyWindowFilter":
         if self.accuracy_low > self.accuracy_high:
             raise ValueError(f"accuracy_low {self.accuracy_low} is above accuracy_high {self.accuracy_high}")
         return self
+
+
+class ZeroVarianceFilter(Section):
+    """Groups whose scores are all equal are dropped: no outcome method learns from them. The batch may be smaller."""
+
+    type: Literal["zero_variance"]
+    oversample_factor: OversampleFactor = 1.0
+    """See ``AccuracyWindowFilter``."""
+
+
+class DynamicFilter(Section):
+    """Dynamic sampling (DAPO, arXiv 2503.14476): roll out further batches until enough groups are not all equal."""
+
+    type: Literal["dynamic"]
+    oversample_factor: OversampleFactor = 3.0
+    """Prompts of each of these batches, in units of ``train.prompts_per_step``. DAPO's 1536 for 512."""
+    max_rollout_batches: PositiveInt = 10
+    """After so many, or when a step has seen every prompt, it trains on what there is. DAPO's 10."""
+
+
+class NoFilter(Section):
+    """Every group is trained on."""
+
+    type: Literal["none"]
+
+    @property
+    def oversample_factor(self) -> float:
+        """Nothing would choose between more."""
+        return 1.0
+
+
+FilterConfig = Annotated[
+    AccuracyWindowFilter | ZeroVarianceFilter | DynamicFilter | NoFilter,
+    Field(discriminator="type"),
+    _default_type("accuracy_window"),
+]
+
+
+class FrozenReference(Section):
+    """The reference is the policy as it was before training; the paper's."""
+
+    type: Literal["frozen"] = "frozen"
+
+
+class PeriodicReference(Section):
+    """The reference becomes a copy of the policy every so many steps.
+
+    In the step behind a copy both are equal, and what is made of their log-ratio is 0: with ``every: 1`` SPRO's MSA
+    always, so that SPRO is GRPO.
+    """
+
+    type: Literal["periodic"]
+    every: PositiveInt
+    """Steps between copies."""
+
+
+class EmaReference(Section):
+    """The reference is a moving average of the policy: after each step, decay * reference + (1 - decay) * policy."""
+
+    type: Literal["ema"]
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Its memory is 1 / (1 - decay) steps; 0 is a copy after each step. No paper's number: a hundred steps."""
+
+
+ReferenceConfig = Annotated[
+    FrozenReference | PeriodicReference | EmaReference, Field(discriminator="type"), _default_type("frozen")
+]
+
+
+class StepsConfig(Section):
+    """What a step of a response is, for credit methods that compare steps."""
+
+    separator: Annotated[str, Field(min_length=1)] = "\n"
+    """A step ends with the token that completes it; blank tokens and further separators behind it still belong."""
+
+
+class VineConfig(Section):
+    """Values of steps by rolling out from where they begin, for credit methods that read them. Costly."""
+
+    samples: PositiveInt = 9
+    """Responses from the start of each step of each response (VinePPO, arXiv 2410.01679)."""
 
 
 class CreditConfig(BaseModel):
@@ -155,15 +252,27 @@ class CreditConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class LossConfig(Section):
-    """The objective, Eq. 14."""
+class LossConfig(BaseModel):
+    """The objective, Eq. 14: the surrogate by name, any of its hyper-parameters, and what is added to it."""
 
-    clip_ratio_low: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    clip_ratio_high: PositiveFloat = 0.2
-    loss_reduction: Literal["token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"] = (
-        "seq-mean-token-mean"
-    )
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = "ppo"
+    """``ppo``, ``dual_clip``, ``gspo`` or ``cispo``; docs/losses.md has their equations and hyper-parameters."""
+    loss_reduction: Literal[
+        "token-mean", "token-sum", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"
+    ] = "seq-mean-token-mean"
     entropy_coef: NonNegativeFloat = 0.001
+    kl_coef: NonNegativeFloat = 0.0
+    """Weight of the divergence from the reference. Above 0 a reference is held, whatever the credit method needs."""
+    kl_estimator: Literal["k1", "k2", "k3", "k3+"] = "k3+"
+    """``k3+``: the value of k3, the gradient of KL(policy || reference). That of k3 is of KL(reference || policy), that
+    of k1 zero in expectation (docs/losses.md)."""
+
+    @property
+    def hyper_parameters(self) -> dict[str, Any]:
+        """What was set of the surrogate."""
+        return dict(self.model_extra or {})
 
 
 class OptimizerConfig(Section):
@@ -225,7 +334,11 @@ class Config(Section):
     task: TaskConfig
     rollout: RolloutConfig = RolloutConfig()
     verify: VerifyConfig = VerifyConfig()
-    filter: FilterConfig = FilterConfig()
+    reward: RewardConfig = RewardConfig()
+    filter: FilterConfig = AccuracyWindowFilter()
+    reference: ReferenceConfig = FrozenReference()
+    steps: StepsConfig = StepsConfig()
+    vine: VineConfig = VineConfig()
     credit: CreditConfig = CreditConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -237,6 +350,13 @@ class Config(Section):
     def optimizer_steps(self) -> int:
         """Optimizer steps of the whole run."""
         return self.train.steps * self.train.update_epochs * self.train.mini_batches
+
+    @model_validator(mode="after")
+    def _buffer_fits(self) -> "Config":
+        buffer, limit = self.reward.overlong_buffer, self.rollout.max_response_length
+        if buffer > limit:
+            raise ValueError(f"reward.overlong_buffer is {buffer}, above rollout.max_response_length {limit}")
+        return self
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "Config":

@@ -82,7 +82,7 @@ def _parse_yaml(text: str, source: str) -> dict[str, Any]:
 
 
 def _override(settings: dict[str, Any], word: str) -> None:
-    """Set one ``a.b=value``. Another ``type`` starts its section afresh: the old type's keys mean nothing to it."""
+    """Set one ``a.b=value``. Another ``type`` drops the old type's keys from its section: they mean nothing to it."""
     key, equals, value = word.partition("=")
     if not equals or not all(key.split(".")):
         raise ConfigError(f"cannot read {word!r}; settings are written key=value, for example train.steps=3")
@@ -93,9 +93,22 @@ def _override(settings: dict[str, Any], word: str) -> None:
             raise ConfigError(f"{word!r}: {section!r} is a value, not a section")
         settings = inner
     parsed = _parse_value(value, word)
-    if name == "type" and settings.get("type") != parsed:
-        settings.clear()
+    if name == "type":
+        default, common = _types_of(sections)
+        if parsed != settings.get("type", default):
+            for old in settings.keys() - common:
+                del settings[old]
     settings[name] = parsed
+
+
+def _types_of(sections: Sequence[str]) -> tuple[str | None, set[str]]:
+    """The type of a section when none is named, if it has one, and the keys that all of its types share."""
+    field = Config.model_fields.get(".".join(sections))
+    if field is None:
+        return None, set()
+    members = _sections_of(field.annotation)
+    common = set(members[0].model_fields) if len(members) == 1 else set()
+    return getattr(field.default, "type", None), common
 
 
 def _parse_value(value: str, word: str) -> Any:
@@ -125,6 +138,9 @@ def _describe(problem: ErrorDetails) -> str:
             return f"the key '{key}.type' is missing; known: {', '.join(choices)}"
         case "union_tag_invalid":
             return f"{key}.type is {problem['ctx']['tag']!r}; {nearest(problem['ctx']['tag'], choices)}"
+        case "model_type":
+            keys = ", ".join(section.model_fields)
+            return f"{key} is {problem['input']!r}, and must be a section with some of the keys {keys}"
         case "value_error":
             return f"{key or 'config'}: {problem['ctx']['error']}"
         case _:

@@ -1,6 +1,7 @@
 """The embedded lab run through the command line: artefacts, determinism, interruption, refusal."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -46,6 +47,37 @@ def test_every_method_trains_and_leaves_a_whole_run_folder(tmp_path: Path, metho
     checkpoint = run / "checkpoints" / "step-3"
     AutoModelForCausalLM.from_pretrained(checkpoint)
     AutoTokenizer.from_pretrained(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("loss.type=gspo", "loss.loss_reduction=token-sum", "credit.type=remax", "filter.type=dynamic"),
+        ("loss.type=cispo", "credit.type=vineppo", "vine.samples=2", "filter.type=zero_variance"),
+        ("loss.type=dual_clip", "loss.kl_coef=0.01", "credit.type=grpo", "filter.type=none", "reference.type=ema"),
+        ("credit.type=spro_steps", "reward.overlong_buffer=12", "reference.type=periodic", "reference.every=1"),
+    ],
+)
+def test_every_part_can_be_exchanged(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = spro("train", *SMALL, "train.steps=2", "evaluate.every=0", *words, "run_dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = metrics_of(tmp_path / "run")
+    assert [line["step"] for line in lines] == [0, 1, 2]
+    for line in lines[1:]:
+        assert line["filter/groups"] > 0
+        assert math.isfinite(line["loss"])
+        assert line["grad_norm"] > 0
+    if "credit.type=spro_steps" in words:
+        assert [line["kl"] for line in lines[1:]] == [0, pytest.approx(0, abs=1e-9)], "a copy after each step"
+    if "reference.type=ema" in words:
+        assert lines[2]["kl"] > 0, "held for the penalty, though the method needs none"
+
+
+def test_a_method_that_cannot_run_is_told_in_one_line(tmp_path: Path) -> None:
+    unable = spro("train", *QUICK, "credit.type=ppo", "run_dir=run", cwd=tmp_path)
+    assert unable.returncode == 2
+    assert "the credit method needs values, which this trainer cannot make yet" in unable.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_policy_learns(tmp_path: Path) -> None:

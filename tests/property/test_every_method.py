@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spro.credit import METHODS, Method, TokenBatch
+from spro.errors import BatchError
 from tests.strategies import default_method, rows_of, token_batches, widened
+from tests.unit.credit.examples import with_hole
 
 pytestmark = pytest.mark.parametrize("method", [pytest.param(default_method(name), id=name) for name in METHODS])
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
@@ -19,6 +21,14 @@ CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 def test_padding_width_changes_nothing(method: Method, batch: TokenBatch, extra: int) -> None:
     expected = torch.nn.functional.pad(method(batch), (0, extra))
     torch.testing.assert_close(method(widened(batch, extra)), expected, **CLOSE)
+
+
+@settings(max_examples=30)
+@given(batch=token_batches(), data=st.data())
+def test_a_column_that_nobody_wrote_changes_nothing(method: Method, batch: TokenBatch, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, batch.shape[1]))
+    advantages = method(with_hole(batch, at))
+    torch.testing.assert_close(torch.cat([advantages[:, :at], advantages[:, at + 1 :]], dim=1), method(batch), **CLOSE)
 
 
 @settings(max_examples=30)
@@ -67,3 +77,14 @@ def test_the_batch_is_left_as_it_was(method: Method, batch: TokenBatch) -> None:
     method(batch)
     for name, tensor in before.items():
         torch.testing.assert_close(getattr(batch, name), tensor, rtol=0, atol=0, equal_nan=True)
+
+
+@settings(max_examples=3)
+@given(batch=token_batches())
+def test_a_missing_tensor_is_an_error_that_names_method_and_tensor(method: Method, batch: TokenBatch) -> None:
+    for tensor in method.needs:
+        goes_along = ("step_rewards", "step_values") if tensor == "step_mask" else ()
+        lacking = replace(batch, **dict.fromkeys((tensor, *goes_along)))
+        for assign in (method, method.assign):
+            with pytest.raises(BatchError, match=f"'{method.name}' needs {tensor},"):
+                assign(lacking)

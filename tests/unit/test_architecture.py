@@ -1,6 +1,7 @@
 """The direction of imports that the design states, and the sizes that keep a file at one idea."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,11 @@ MAY_IMPORT = {
     "rollout": {"errors"},
     "tasks": {"errors", "config"},
     "models": {"errors", "loss"},
-    "lab": {"errors", "tasks", "train", "models", "verify", "credit"},
+    "lab": {"errors", "settings", "tasks", "train", "models", "verify", "credit", "report"},
     "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"},
     "report": {"errors"},
-    "describe": {"errors", "credit", "models", "verify"},
-    "cli": {"errors", "train", "report", "describe"},
+    "describe": {"errors", "settings", "credit", "models", "verify"},
+    "cli": {"errors", "train", "report", "describe", "lab"},
     "__init__": set(),
 }
 """Room -> the rooms that it may import. ``train.command`` alone writes the report."""
@@ -88,3 +89,25 @@ def test_credit_and_loss_have_no_loop_over_batch_or_time_and_no_sync() -> None:
             assert not is_sync, f"{path}:{node.lineno}"
             if isinstance(node, ast.For) and path.name not in {"batch.py", "method.py"}:
                 raise AssertionError(f"a Python loop in {path}:{node.lineno}")
+
+
+METHOD_FILES = [path for path in FILES if path.parent.name == "methods" and path.stem not in {"__init__", "method"}]
+
+
+@pytest.mark.parametrize("path", METHOD_FILES, ids=lambda path: path.stem)
+def test_a_method_is_one_source_file_one_test_file_and_one_page(path: Path) -> None:
+    from spro.credit import METHODS
+
+    root = SOURCE.parents[1]
+    names = {name for name, method in METHODS.items() if method.__module__ == f"spro.credit.methods.{path.stem}"}
+    assert names, f"{path} defines no method"
+    test = root / "tests/unit/credit/methods" / f"test_{path.stem}.py"
+    assert test.exists(), f"{test} is missing"
+    untested = {
+        name for name in names if not {METHODS[name].__name__, name} & set(re.findall(r"\w+", test.read_text()))
+    }
+    assert not untested, f"{test} does not test {untested}"
+    page = root / "docs/methods" / f"{path.stem}.md"
+    assert page.exists(), f"{page} is missing"
+    unnamed = {name for name in names if f"`{name}`" not in page.read_text()}
+    assert not unnamed, f"{page} does not name {unnamed}"

@@ -2,15 +2,18 @@
 
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 import yaml
 
-from spro.config import ChainTask, EurusTask
+from spro.config import AccuracyWindowFilter, ChainTask, DynamicFilter, EurusTask, LossConfig
 from spro.errors import ConfigError
+from spro.loss import KL_ESTIMATORS, SURROGATES
+from spro.loss.surrogates import CISPO, GSPO, PPOClip
 from spro.settings import dump_config, load_config
-from spro.train.setup import build_credit, resolve
+from spro.train.setup import build_credit, build_surrogate, resolve
 
 
 def test_without_a_config_it_is_the_embedded_lab_run() -> None:
@@ -48,8 +51,65 @@ def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> No
     config = resolve(load_config(None, [f"run_dir={tmp_path / 'run'}"]))
     path = tmp_path / "config.yaml"
     path.write_text(dump_config(config))
-    assert yaml.safe_load(path.read_text())["credit"] == {"type": "spro", "beta": 0.05, "std_eps": 1e-6}
+    written = yaml.safe_load(path.read_text())
+    assert written["credit"] == {"type": "spro", "beta": 0.05, "std_eps": 1e-6}
+    assert written["loss"] == {
+        "type": "ppo", "loss_reduction": "seq-mean-token-mean", "entropy_coef": 0.001, "kl_coef": 0.0,
+        "kl_estimator": "k3+", "clip_ratio_low": 0.2, "clip_ratio_high": 0.2,
+    }  # fmt: skip
     assert load_config(path, []) == config
+
+
+def test_the_surrogate_has_its_own_keys_beside_those_of_every_loss(tmp_path: Path) -> None:
+    plain = load_config(None, ["loss.clip_ratio_low=0.1", "loss.entropy_coef=0"])
+    assert build_surrogate(plain.loss) == PPOClip(clip_ratio_low=0.1)
+    assert plain.loss.entropy_coef == 0
+    assert build_surrogate(load_config(None, ["loss.type=gspo"]).loss) == GSPO(3e-4, 4e-4)
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_config(resolve(load_config(None, ["loss.type=dual_clip", "loss.clip_ratio_c=4"]))))
+    assert yaml.safe_load(path.read_text())["loss"]["clip_ratio_c"] == 4.0
+    again = load_config(path, ["loss.type=cispo"])
+    assert build_surrogate(again.loss) == CISPO(), "the other type's keys mean nothing to it"
+
+
+def test_another_type_keeps_what_all_types_share(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    sections = "loss: {entropy_coef: 0.5, clip_ratio_low: 0.1}\nfilter: {accuracy_low: 0.1}\n"
+    path.write_text(f"model: {{path: m}}\ntask: {{type: chain}}\n{sections}")
+    config = load_config(path, ["loss.type=gspo", "filter.type=dynamic"])
+    assert (config.loss.entropy_coef, config.loss.hyper_parameters) == (0.5, {})
+    assert config.filter == DynamicFilter(type="dynamic")
+    same = load_config(path, ["loss.type=ppo", "filter.type=accuracy_window"])
+    assert same.loss.hyper_parameters == {"clip_ratio_low": 0.1}, "the type it had already without saying so"
+    assert same.filter == AccuracyWindowFilter(accuracy_low=0.1)
+
+
+def test_the_config_offers_exactly_the_kl_estimators_that_exist() -> None:
+    assert set(typing.get_args(LossConfig.model_fields["kl_estimator"].annotation)) == set(KL_ESTIMATORS)
+
+
+@pytest.mark.parametrize("name", SURROGATES)
+def test_every_surrogate_is_built_by_its_name(name: str) -> None:
+    assert type(build_surrogate(LossConfig(type=name))) is SURROGATES[name]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["loss.typ=gspo"], r"unknown key 'loss\.typ' .*; did you mean 'type'\?"),
+        (["loss.type=pppo"], r"loss\.type is 'pppo'; did you mean 'ppo'\?"),
+        (["loss.clip_ratio_lo=0.1"], r"unknown key 'loss\.clip_ratio_lo' for the surrogate 'ppo'; did you mean"),
+        (["loss.entropy_coeff=0"], r"unknown key 'loss\.entropy_coeff' .*; did you mean 'entropy_coef'\?"),
+        (["loss.clip_ratio_c=3"], r"unknown key 'loss\.clip_ratio_c' for the surrogate 'ppo'"),
+        (["loss.clip_ratio_low=2"], r"^loss: clip_ratio_low is 2\.0; it must lie between 0 and 1$"),
+        (["loss.clip_ratio_low=wide"], r"^loss\.clip_ratio_low is 'wide': input should be a valid number"),
+        (["loss.type=dual_clip", "loss.clip_ratio_c=.inf"], r"^loss: clip_ratio_c is inf; it must be finite"),
+    ],
+)
+def test_mistakes_in_the_surrogate(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        resolve(load_config(None, words))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +125,18 @@ def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> No
         (["train.steps=many"], r"train\.steps is 'many': input should be a valid integer"),
         (["optimizer.learning_rate=nan"], r"optimizer\.learning_rate is 'nan': input should be a finite number"),
         (["loss.loss_reduction=token_mean"], r"loss\.loss_reduction is 'token_mean': input should be 'token-mean'"),
+        (["loss.kl_coef=-1"], r"loss\.kl_coef is -1"),
+        (["loss.kl_estimator=k4"], r"loss\.kl_estimator is 'k4': input should be 'k1'"),
+        (["filter.type=dinamic"], r"filter\.type is 'dinamic'; did you mean 'dynamic'\?"),
+        (["filter.acuracy_low=0.1"], r"unknown key 'filter\.acuracy_low'; did you mean 'accuracy_low'\?"),
+        (["filter.type=none", "filter.oversample_factor=2"], r"unknown key 'filter\.oversample_factor'"),
+        (["filter.type=dynamic", "filter.max_rollout_batches=0"], r"filter\.max_rollout_batches is 0"),
+        (["reference.type=periodic"], r"the key 'reference\.every' is missing"),
+        (["reference.every=3"], r"unknown key 'reference\.every'"),
+        (["reference.type=ema", "reference.decay=1"], r"reference\.decay is 1: input should be less than 1"),
+        (["reward.overlong_buffer=129"], r"overlong_buffer is 129, above rollout\.max_response_length 128"),
+        (["steps.separator="], r"steps\.separator is None"),
+        (["vine.samples=0"], r"vine\.samples is 0"),
         (["filter.accuracy_low=0.9"], r"accuracy_low 0\.9 is above accuracy_high 0\.8"),
         (["task.max_operators=2", "task.min_operators=1"], r"at most 4650 can be drawn; raise max_operators"),
         (["optimizer.warmup_steps=9", "train.steps=9"], r"warmup_steps is 9, and the run has 9 optimizer steps"),
@@ -89,6 +161,7 @@ def test_mistakes_are_named_with_key_value_and_remedy(words: list[str], message:
         (["credit.type=grpo", "credit.beta=1"], r"unknown key 'credit\.beta' for the method 'grpo'; known: std_eps"),
         (["credit.beta=1", "credit.type=grpo"], r"unknown key 'credit\.beta' for the method 'grpo'"),
         (["credit.beta=high"], r"credit\.beta is 'high': input should be a valid number"),
+        (["credit.type=gpg", "credit.x=1"], r"unknown key 'credit\.x' for the method 'gpg'; "),
         (["credit.beta=-1"], r"credit: beta is -1\.0; it must be finite and at least 0"),
     ],
 )
@@ -102,7 +175,8 @@ def test_mistakes_in_the_method(words: list[str], message: str) -> None:
     [
         ("a: [", "is not YAML"),
         ("- 1\n", "holds a list"),
-        ("task: {type: chain}\nmodel: {path: m}\nsteps: 3\n", r"unknown key 'steps'"),
+        ("task: {type: chain}\nmodel: {path: m}\nstep: 3\n", r"unknown key 'step'; did you mean 'steps'"),
+        ("task: {type: chain}\nmodel: {path: m}\nsteps: 3\n", "steps is 3, and must be a section .* keys separator"),
         ("model: {path: m}\n", "the key 'task.type' is missing"),
         ("model: {path: m}\ntask: {train_problems: 3}\n", r"the key 'task.type' is missing; known: chain, eurus, math"),
     ],

@@ -1,28 +1,27 @@
-"""The objective that the policy maximises: SPRO Eq. 14 and the entropy bonus. Axis legend: B responses, T positions."""
+"""The terms of the objective: SPRO Eq. 14, the entropy bonus, the KL penalty. Axis legend: B responses, T positions.
 
+``weights`` come from a reduction over the whole batch, of which the arguments may be a slice; they are above 0 on the
+response tokens and nowhere else.
+"""
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.loss.kl import KLEstimator
 from spro.loss.reduction import weighted_sum
-from spro.loss.surrogate import clipped_surrogate
+from spro.loss.surrogate import Surrogate
 
 
 def policy_loss(
+    surrogate: Surrogate,
     log_probs: Float[Tensor, "B T"],
     old_log_probs: Float[Tensor, "B T"],
     advantages: Float[Tensor, "B T"],
     weights: Float[Tensor, "B T"],
-    clip_ratio_low: float,
-    clip_ratio_high: float,
 ) -> Float[Tensor, ""]:
-    """Minus the reduced clipped surrogate.
-
-        loss = - sum of weights * min(rho A, clip(rho, 1 - low, 1 + high) A)
-
-    ``weights`` come from a reduction over the whole batch, of which the arguments may be a slice.
-    """
-    surrogate = clipped_surrogate(log_probs, old_log_probs, advantages, clip_ratio_low, clip_ratio_high)
-    return -weighted_sum(surrogate, weights)
+    """Minus the reduced surrogate: - sum of weights * surrogate(log_probs, old_log_probs, advantages)."""
+    return -weighted_sum(surrogate(log_probs, old_log_probs, advantages, weights > 0), weights)
 
 
 def entropy_bonus(
@@ -34,3 +33,18 @@ def entropy_bonus(
     so ``weights`` are those of ``token_mean``.
     """
     return -entropy_coef * weighted_sum(entropy, weights)
+
+
+def kl_penalty(
+    log_probs: Float[Tensor, "B T"],
+    ref_log_probs: Float[Tensor, "B T"],
+    weights: Float[Tensor, "B T"],
+    estimator: KLEstimator,
+    kl_coef: float,
+) -> Float[Tensor, ""]:
+    """What the loss gains for leaving the reference: kl_coef * sum of weights * estimator(log pi - log pi_ref).
+
+    verl and TRL reduce it as they reduce the surrogate, so ``weights`` are those of the loss.
+    """
+    log_ratio = torch.where(weights > 0, log_probs - ref_log_probs, 0.0)
+    return kl_coef * weighted_sum(estimator(log_ratio), weights)

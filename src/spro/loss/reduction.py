@@ -22,6 +22,11 @@ def token_mean(mask: Bool[Tensor, "B T"], max_response_length: int) -> Float[Ten
     return mask.float() / mask.sum().clamp(min=1)
 
 
+def token_sum(mask: Bool[Tensor, "B T"], max_response_length: int) -> Float[Tensor, "B T"]:
+    """Sum over all tokens. Denominator: 1, so the gradient grows with the batch; for those who scale it themselves."""
+    return mask.float()
+
+
 def seq_mean_token_sum(mask: Bool[Tensor, "B T"], max_response_length: int) -> Float[Tensor, "B T"]:
     """Sum over the tokens, mean over the responses. Denominator: B."""
     return mask.float() / mask.shape[0]
@@ -43,6 +48,7 @@ def seq_mean_token_sum_norm(mask: Bool[Tensor, "B T"], max_response_length: int)
 
 REDUCTIONS: dict[str, Reduction] = {
     "token-mean": token_mean,
+    "token-sum": token_sum,
     "seq-mean-token-sum": seq_mean_token_sum,
     "seq-mean-token-mean": seq_mean_token_mean,
     "seq-mean-token-sum-norm": seq_mean_token_sum_norm,

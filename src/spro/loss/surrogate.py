@@ -1,8 +1,14 @@
-"""Surrogates: what is maximised at each token, unreduced. Axis legend: B responses, T positions."""
+"""What a surrogate is, and the pieces they share. Axis legend: B responses, T positions."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from spro.errors import BatchError
 
 LOG_RATIO_LIMIT = 20.0
 """Largest |log rho| before the exponential (verl's ``compute_policy_loss_vanilla``): e^20 is finite in float32."""
@@ -11,6 +17,23 @@ LOG_RATIO_LIMIT = 20.0
 def importance_ratio(log_probs: Float[Tensor, "B T"], old_log_probs: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """rho[i,t] = pi(a_t|s_t) / pi_old(a_t|s_t)."""
     return (log_probs - old_log_probs).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT).exp()
+
+
+def clipped_objective(
+    ratio: Float[Tensor, "B T"], advantages: Float[Tensor, "B T"], clip_ratio_low: float, clip_ratio_high: float
+) -> Float[Tensor, "B T"]:
+    """min(rho A, clip(rho, 1 - clip_ratio_low, 1 + clip_ratio_high) A) of any ratio rho."""
+    clipped = ratio.clamp(1 - clip_ratio_low, 1 + clip_ratio_high)
+    return torch.minimum(ratio * advantages, clipped * advantages)
+
+
+def clip_decides(
+    ratio: Float[Tensor, "B T"], advantages: Float[Tensor, "B T"], clip_ratio_low: float, clip_ratio_high: float
+) -> Bool[Tensor, "B T"]:
+    """True where ``clipped_objective`` takes the clipped side, so that the token has no gradient."""
+    too_high = (advantages > 0) & (ratio > 1 + clip_ratio_high)
+    too_low = (advantages < 0) & (ratio < 1 - clip_ratio_low)
+    return too_high | too_low
 
 
 def clipped_surrogate(
@@ -24,22 +47,98 @@ def clipped_surrogate(
 
         min(rho A, clip(rho, 1 - clip_ratio_low, 1 + clip_ratio_high) A)
 
-    Log-probs off the mask must be finite; the scorer writes 0 there.
+    Log-probs off the mask must be finite; a ``Surrogate`` writes 0 there.
     """
-    ratio = importance_ratio(log_probs, old_log_probs)
-    clipped = ratio.clamp(1 - clip_ratio_low, 1 + clip_ratio_high)
-    return torch.minimum(ratio * advantages, clipped * advantages)
+    return clipped_objective(importance_ratio(log_probs, old_log_probs), advantages, clip_ratio_low, clip_ratio_high)
 
 
-def is_clipped(
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a hyper-parameter that does not lie strictly between two bounds."""
+    if not low < value < high:
+        raise BatchError(f"{name} is {value}; it must lie between {low:g} and {high:g}")
+
+
+def check_above(name: str, value: float, low: float) -> None:
+    """Refuse a hyper-parameter that is not above a bound or not finite."""
+    if not low < value < math.inf:
+        raise BatchError(f"{name} is {value}; it must be finite and above {low:g}")
+
+
+class Surrogate(ABC):
+    """What is maximised at each token: how far the new policy may use what the old one sampled.
+
+    A subclass is a frozen dataclass. Its fields are its hyper-parameters and the only place of their defaults, its
+    ``objective`` reads like its equation. While the policy is the one that sampled, the gradient of every surrogate is
+    REINFORCE's, A * grad log pi.
+
+    Example:
+        >>> from spro.loss import SURROGATES
+        >>> on_policy = torch.tensor([[-1.0, -2.0]])
+        >>> SURROGATES["ppo"]()(on_policy, on_policy, torch.tensor([[0.5, -3.0]]), torch.tensor([[True, True]]))
+        tensor([[ 0.5000, -3.0000]])
+    """
+
+    name: ClassVar[str]
+    """The name by which configs and ``SURROGATES`` know the surrogate."""
+
+    @abstractmethod
+    def objective(
+        self,
+        log_probs: Float[Tensor, "B T"],
+        old_log_probs: Float[Tensor, "B T"],
+        advantages: Float[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"],
+    ) -> Float[Tensor, "B T"]:
+        """The equation; log-probs and advantages are 0 off the mask."""
+
+    @abstractmethod
+    def clips(
+        self,
+        log_probs: Float[Tensor, "B T"],
+        old_log_probs: Float[Tensor, "B T"],
+        advantages: Float[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"],
+    ) -> Bool[Tensor, "B T"]:
+        """Where a limit of the surrogate decided; log-probs and advantages are 0 off the mask."""
+
+    def __call__(
+        self,
+        log_probs: Float[Tensor, "B T"],
+        old_log_probs: Float[Tensor, "B T"],
+        advantages: Float[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"],
+    ) -> Float[Tensor, "B T"]:
+        """To be maximised: one number a token, unreduced; nothing off the mask is read, be it NaN.
+
+        Args:
+            log_probs: log pi(a_t | s_t) in nats, with gradient.
+            old_log_probs: the same under the policy that sampled.
+            advantages: in units of reward; no gradient.
+            mask: True on response tokens.
+        """
+        return self.objective(*_on_mask(mask, log_probs, old_log_probs, advantages), mask)
+
+    def is_clipped(
+        self,
+        log_probs: Float[Tensor, "B T"],
+        old_log_probs: Float[Tensor, "B T"],
+        advantages: Float[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"],
+    ) -> Float[Tensor, "B T"]:
+        """1 where a limit of the surrogate decided; its mean over the tokens is the metric ``clip_fraction``."""
+        clips = self.clips(*_on_mask(mask, log_probs, old_log_probs, advantages), mask)
+        return (clips & mask).to(log_probs.dtype)
+
+
+def _on_mask(
+    mask: Bool[Tensor, "B T"],
     log_probs: Float[Tensor, "B T"],
     old_log_probs: Float[Tensor, "B T"],
     advantages: Float[Tensor, "B T"],
-    clip_ratio_low: float,
-    clip_ratio_high: float,
-) -> Float[Tensor, "B T"]:
-    """1 where the clip decides, so that the token has no gradient; its mean is the metric ``clip_fraction``."""
-    ratio = importance_ratio(log_probs, old_log_probs)
-    too_high = (advantages > 0) & (ratio > 1 + clip_ratio_high)
-    too_low = (advantages < 0) & (ratio < 1 - clip_ratio_low)
-    return (too_high | too_low).to(log_probs.dtype)
+) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B T"], Float[Tensor, "B T"]]:
+    """The tensors with 0 off the mask. Before any product: a where behind it would send 0 * NaN into the gradient."""
+    return (
+        log_probs.masked_fill(~mask, 0.0),
+        old_log_probs.masked_fill(~mask, 0.0),
+        advantages.masked_fill(~mask, 0.0),
+    )

@@ -15,6 +15,8 @@ cannot run the model, or years later. The page is one HTML file without a single
     page       all of it, and the file
 """
 
-from spro.report.page import write_report
+from spro.report.page import document, write_report
+from spro.report.scale import value_axis
+from spro.report.text import safe, short, tag
 
-__all__ = ["write_report"]
+__all__ = ["document", "safe", "short", "tag", "value_axis", "write_report"]

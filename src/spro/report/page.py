@@ -55,23 +55,30 @@ def write_report(run_folder: Path) -> Path:
 
 def render_page(run: Run) -> str:
     """The page as text; the same run gives the same page."""
-    style, script = _package_file("style.css"), _package_file("page.js")
+    body = render_headline(run) + render_curves(run.metrics) + render_tokens(run.groups) + _reading() + _config(run)
+    return document(f"{title(run)} - {run.name}", body, script=_package_file("page.js"))
+
+
+def document(name: str, body: str, extra_style: str = "", script: str = "") -> str:
+    """A page of one file, in the report's style.
+
+    Args:
+        name: title of the window, as text.
+        body: finished markup.
+        extra_style: CSS behind the report's own.
+        script: the only one that may run.
+    """
+    style = _package_file("style.css") + extra_style
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
     head = (
         '<meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{safe(policy).replace("&#x27;", chr(39))}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"{tag('title', safe(f'{title(run)} - {run.name}'))}{tag('style', style)}"
+        f"{tag('title', safe(name))}{tag('style', style)}"
     )
-    body = tag(
-        "main",
-        render_headline(run) + render_curves(run.metrics) + render_tokens(run.groups) + _reading() + _config(run),
-    )
-    tip = tag("div", id="tip", role="status", hidden=True)
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}{tip}{tag("script", script)}</body></html>\n'
-    )
+    rest = tag("div", id="tip", role="status", hidden=True) + tag("script", script) if script else ""
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{tag("main", body)}{rest}</body></html>\n'
 
 
 def _reading() -> str:

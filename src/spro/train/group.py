@@ -16,12 +16,18 @@ class Group:
         responses: what the policy wrote.
         texts: the responses as text, without special tokens, as the verifier read them.
         verdicts: what the verifier said of each.
+        step_ids: step of each token of each response, once they are split.
+        greedy_reward: reward of the greedy response to the prompt, once it is asked for.
+        step_values: mean reward from where each step of each response begins, once that is rolled out.
     """
 
     prompt: Prompt
     responses: tuple[Response, ...]
     texts: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
+    step_ids: tuple[tuple[int, ...], ...] | None = None
+    greedy_reward: float | None = None
+    step_values: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def scores(self) -> tuple[float, ...]:

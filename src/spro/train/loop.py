@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from spro.config import Config
 from spro.credit import Method
 from spro.models import Policy
-from spro.rollout import Engine, Sampling
+from spro.rollout import Engine
 from spro.tasks import LoadReport
 from spro.train.checkpoint import save_checkpoint
 from spro.train.experience import Scorer
-from spro.train.filter import AccuracyWindow
+from spro.train.filter import GroupFilter
 from spro.train.group import Group
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import StopRequest
 from spro.train.metrics import Metrics, credit_metrics, rollout_metrics, to_metrics
 from spro.train.order import PromptOrder
+from spro.train.prepare import Preparation, sampling_of
 from spro.train.progress import Display
 from spro.train.run_folder import RunFolder
 from spro.train.sampling import derive_seed, drop_unscored, sample_groups
@@ -57,6 +58,23 @@ class Outcome:
     latest: Metrics
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a step rolled out.
+
+    Attributes:
+        groups: all that was rolled out.
+        kept: what the filter left.
+        cursor: position behind the last prompt that was drawn.
+        batches: how often a batch of prompts was rolled out.
+    """
+
+    groups: list[Group]
+    kept: list[Group]
+    cursor: int
+    batches: int
+
+
 @dataclass(frozen=True)
 class Trainer:
     """The parts of a run; ``spro.train.setup`` makes them from a config."""
@@ -66,7 +84,8 @@ class Trainer:
     order: PromptOrder
     engine: Engine
     grader: Grader
-    window: AccuracyWindow
+    filter: GroupFilter
+    preparations: tuple[Preparation, ...]
     scorer: Scorer
     credit: Method
     updater: Updater
@@ -80,13 +99,15 @@ class Trainer:
         Raises:
             TrainingError: the numbers went bad, or too little could be graded.
         """
-        steps, step, tokens, latest = self.config.train.steps, 0, 0.0, self.held_out.evaluate()
+        steps, step, tokens, cursor = self.config.train.steps, 0, 0.0, 0
+        latest = self.held_out.evaluate()
         evaluations = [(0, latest)]
         self.folder.log_metrics(0, latest)
         while step < steps and not stop:
             step += 1
             is_last = step == steps
-            metrics = self._step(step, is_last, display)
+            metrics = self._step(step, is_last, cursor, display)
+            cursor = int(metrics["prompts_drawn"] or 0)
             tokens += metrics["step_tokens"] or 0
             metrics["tokens"] = tokens
             # Not when a stop is asked for: who presses Ctrl-C wants the weights, not another evaluation.
@@ -100,53 +121,88 @@ class Trainer:
                 save_checkpoint(self.folder.checkpoints, self.policy, step)
         return Outcome(step, tuple(evaluations), latest)
 
-    def _step(self, step: int, is_last: bool, display: Display) -> Metrics:
+    def _step(self, step: int, is_last: bool, cursor: int, display: Display) -> Metrics:
         """One iteration of Algorithm 1 (lines 4 to 13)."""
-        config, watch = self.config, Stopwatch()
+        watch = Stopwatch()
         with watch.time("step"):
-            prompts = self.order.draw(step - 1, rolled_out_prompts(config))
             with watch.time("rollout"):
-                groups = sample_groups(
-                    self.engine,
-                    self.grader,
-                    self.policy.tokenizer,
-                    prompts,
-                    sampling_of(config),
-                    derive_seed(config.seed, step),
-                )
-            self._note_unscored(step, groups, display)
-            kept = self.window.select(
-                drop_unscored(groups, config.verify.max_unscored_share), config.train.prompts_per_step
+                gathered = self._gather(step, cursor, display)
+                kept = self._prepare(step, gathered.kept, display)
+            learned: Metrics = {}
+            if kept:
+                learned = self._learn(step, is_last, kept, watch)
+            else:
+                display.say(f"step {step}: no group is left to train on; the policy stays as it is")
+            self.scorer.follow(step)
+        return {
+            **rollout_metrics(gathered.groups),
+            **learned,
+            "filter/groups": len(kept),
+            "filter/rollout_batches": gathered.batches,
+            "prompts_drawn": gathered.cursor,
+            **watch.seconds,
+        }
+
+    def _gather(self, step: int, cursor: int, display: Display) -> Gathered:
+        """Roll out, grade and filter (lines 4 to 8); more than once if the filter asks for it and is not yet full."""
+        config, size = self.config, rolled_out_prompts(self.config)
+        groups: list[Group] = []
+        kept: list[Group] = []
+        scored: list[Group] = []
+        batches = 0
+        # No step draws more prompts than there are: the filter has judged them all by then.
+        while batches == 0 or (
+            len(kept) < config.train.prompts_per_step
+            and batches < self.filter.max_rollout_batches
+            and (batches + 1) * size <= len(self.order)
+        ):
+            batch = sample_groups(
+                self.engine,
+                self.grader,
+                self.policy.tokenizer,
+                self.order.draw(cursor, size),
+                sampling_of(config),
+                derive_seed(config.seed, f"{step}/{batches}" if batches else step),
             )
-            with watch.time("score"):
-                experience = self.scorer.score(kept, self.policy.pad_token_id)
-            credit = self.credit.assign(experience.batch)
-            learning_rate = self.updater.learning_rate
-            with watch.time("update"):
-                stats = self.updater.update(experience, credit.advantages)
-            measured = to_metrics({**vars(stats), **credit_metrics(experience, credit, kept)})
+            cursor, batches = cursor + size, batches + 1
+            self._note_unscored(step, batch, display)
+            groups += batch
+            scored += drop_unscored(batch, config.verify.max_unscored_share)
+            kept = self.filter.select(scored, config.train.prompts_per_step)
+        return Gathered(groups, kept, cursor, batches)
+
+    def _prepare(self, step: int, groups: list[Group], display: Display) -> list[Group]:
+        """Add to the groups what the method needs beside log-probs; those of which it cannot be said are left out."""
+        prepared = groups
+        for number, preparation in enumerate(self.preparations):
+            # Nothing can be rolled out for no group.
+            prepared = prepared and preparation(prepared, derive_seed(self.config.seed, f"{step}/prepare/{number}"))
+        if len(prepared) < len(groups):
+            lost = len(groups) - len(prepared)
+            display.say(f"step {step}: {lost} of {len(groups)} groups left out, further answers could not be graded")
+        return prepared
+
+    def _learn(self, step: int, is_last: bool, kept: list[Group], watch: Stopwatch) -> Metrics:
+        """Score, assign credit, update (lines 9 to 13)."""
+        config = self.config
+        with watch.time("score"):
+            experience = self.scorer.score(kept, self.policy.pad_token_id)
+        credit = self.credit.assign(experience.batch)
+        learning_rate = self.updater.learning_rate
+        with watch.time("update"):
+            stats = self.updater.update(experience, credit.advantages)
+        measured = to_metrics({**vars(stats), **credit_metrics(experience, credit, kept)})
         if _due(step, config.log.rollouts_every) or step == 1 or is_last:
             shown = kept[: config.log.rollout_groups]
             self.folder.log_rollouts(step, shown, experience, credit, self.policy.tokenizer)
-        return {
-            **rollout_metrics(groups),
-            **measured,
-            "learning_rate": learning_rate,
-            "filter/in_window_fraction": sum(map(self.window.passes, kept)) / len(kept),
-            **watch.seconds,
-        }
+        in_window = sum(map(self.filter.passes, kept)) / len(kept)
+        return {**measured, "learning_rate": learning_rate, "filter/in_window_fraction": in_window}
 
     def _note_unscored(self, step: int, groups: list[Group], display: Display) -> None:
         """Keep what could not be graded, and say so once a step: it leaves the batch and would go unseen."""
         unscored = self.folder.log_unscored(step, groups)
         if unscored:
             display.say(f"step {step}: {len(unscored)} responses could not be graded, such as: {unscored[0].detail}")
-
-
-def sampling_of(config: Config) -> Sampling:
-    """How the training responses are sampled."""
-    rollout = config.rollout
-    return Sampling(rollout.group_size, rollout.max_response_length, rollout.temperature)
 
 
 def rolled_out_prompts(config: Config) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from spro.credit import Credit
+from spro.credit import Credit, TokenBatch
+from spro.loss import KL_ESTIMATORS
 from spro.train.experience import Experience
 from spro.train.group import Group
 from spro.train.sampling import unscored_share
@@ -46,7 +47,16 @@ def credit_metrics(experience: Experience, credit: Credit, groups: Sequence[Grou
         **spread,
         "rollout/log_prob_diff_mean": off.mean(),
         "rollout/log_prob_diff_max": off.max(),
+        **_divergence(experience.batch),
     }
+
+
+def _divergence(batch: TokenBatch) -> dict[str, Tensor]:
+    """KL(policy || reference) in nats a token, where a reference is held: the mean of k3, which is never negative."""
+    if batch.ref_log_probs is None:
+        return {}
+    log_ratio = batch.require("old_log_probs", "metrics") - batch.ref_log_probs
+    return {"kl": KL_ESTIMATORS["k3"](log_ratio)[batch.response_mask].mean()}
 
 
 def to_metrics(tensors: Mapping[str, Tensor]) -> Metrics:

@@ -1,4 +1,4 @@
-"""Which prompts a step draws: a pure function of (seed, step), so that nothing needs to be stored to go on."""
+"""Which prompts are drawn: a pure function of seed and position, so that one number is all it takes to go on."""
 
 import random
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from spro.tasks import Prompt
 
 
 class PromptOrder:
-    """Passes over the prompts, each in an order of its own; a step takes the next ``size`` of the endless sequence.
+    """Passes over the prompts, each in an order of its own; together an endless sequence, of which the next are drawn.
 
     Args:
         prompts: at least one.
@@ -20,9 +20,12 @@ class PromptOrder:
         self.seed = seed
         self._permutation = lru_cache(maxsize=2)(self._permute)
 
-    def draw(self, step: int, size: int) -> list[Prompt]:
-        """The prompts of ``step`` (from 0)."""
-        return [self._at(position) for position in range(step * size, (step + 1) * size)]
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def draw(self, cursor: int, size: int) -> list[Prompt]:
+        """The ``size`` prompts from the position ``cursor`` (from 0) of the sequence on."""
+        return [self._at(position) for position in range(cursor, cursor + size)]
 
     def _at(self, position: int) -> Prompt:
         epoch, index = divmod(position, len(self.prompts))

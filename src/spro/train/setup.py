@@ -1,54 +1,55 @@
 """From settings to the parts of a run. Everything that can be wrong is found here, before anything is written."""
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 
-from spro.config import Config, CreditConfig
+from spro.config import Config, CreditConfig, LossConfig
 from spro.credit import METHODS, Method
 from spro.errors import ConfigError, DataError
+from spro.loss import SURROGATES, Surrogate
 from spro.models import Policy, load_policy
 from spro.rollout import EmbeddedEngine
-from spro.settings import nearest
 from spro.tasks import Prompt, encode_prompts, load_task
 from spro.train.experience import Scorer
-from spro.train.filter import AccuracyWindow
+from spro.train.filter import build_filter
 from spro.train.held_out import HeldOut
-from spro.train.loop import Trainer, rolled_out_prompts, sampling_of
+from spro.train.loop import Trainer, rolled_out_prompts
+from spro.train.named import Registry
 from spro.train.order import PromptOrder
+from spro.train.prepare import build_preparations, overlong_penalty_of, sampling_of
+from spro.train.reference import build_reference
 from spro.train.run_folder import RunFolder, check_free, pick_run_dir
 from spro.train.update import Updater
 from spro.verify import Grader
 
+CREDIT: Registry[Method] = Registry("credit", "method", METHODS)
+SURROGATE: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
+
 
 def build_credit(credit: CreditConfig) -> Method:
-    """The credit method with its hyper-parameters.
+    """The credit method with its hyper-parameters; raises ``ConfigError`` as ``Registry.build`` does."""
+    return CREDIT.build(credit.type, credit.hyper_parameters)
 
-    Raises:
-        ConfigError: the name or a hyper-parameter is unknown, or a value is of the wrong type or impossible.
-    """
-    if credit.type not in METHODS:
-        raise ConfigError(f"credit.type is {credit.type!r}; {nearest(credit.type, METHODS)}")
-    method = METHODS[credit.type]
-    known = method.hyper_parameters()
-    for name in credit.hyper_parameters:
-        if name not in known:
-            raise ConfigError(f"unknown key 'credit.{name}' for the method {credit.type!r}; {nearest(name, known)}")
-    try:
-        return TypeAdapter(method).validate_python(credit.hyper_parameters)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        # A method's own check speaks of the whole method and names the field itself.
-        place = ".".join(["credit", *map(str, problem["loc"])])
-        value = f" is {problem['input']!r}" if problem["loc"] else ""
-        raise ConfigError(f"{place}{value}: {problem['msg'].removeprefix('Value error, ').lower()}") from error
+
+def build_surrogate(loss: LossConfig) -> Surrogate:
+    """The surrogate with its hyper-parameters; raises ``ConfigError`` as ``Registry.build`` does."""
+    return SURROGATE.build(loss.type, loss.hyper_parameters)
 
 
 def resolve(config: Config) -> Config:
-    """The config with the run folder chosen and every hyper-parameter of the method written out."""
-    credit = build_credit(config.credit)
-    values = {name: getattr(credit, name) for name in credit.hyper_parameters()}
-    resolved = CreditConfig(type=config.credit.type, **values)
-    return config.model_copy(update={"credit": resolved, "run_dir": pick_run_dir(config)})
+    """The config with the run folder chosen and every hyper-parameter of method and surrogate written out.
+
+    Raises:
+        ConfigError: see ``Registry.build``.
+    """
+    credit = CREDIT.values(build_credit(config.credit))
+    surrogate = SURROGATE.values(build_surrogate(config.loss))
+    return config.model_copy(
+        update={
+            "credit": CreditConfig(type=config.credit.type, **credit),
+            "loss": config.loss.model_copy(update=surrogate),
+            "run_dir": pick_run_dir(config),
+        }
+    )
 
 
 def build_trainer(config: Config, grader: Grader) -> Trainer:
@@ -63,7 +64,8 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     """
     assert config.run_dir is not None
     check_free(config.run_dir)
-    credit = build_credit(config.credit)
+    credit, surrogate = build_credit(config.credit), build_surrogate(config.loss)
+    needs = credit.needs | ({"ref_log_probs"} if config.loss.kl_coef > 0 else set())
     torch.set_num_threads(config.model.threads)
     torch.manual_seed(config.seed)
     task = load_task(config.task, config.seed, grader.names)
@@ -82,10 +84,18 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
         order=PromptOrder(train_prompts, config.seed),
         engine=engine,
         grader=grader,
-        window=AccuracyWindow(config.filter.accuracy_low, config.filter.accuracy_high),
-        scorer=Scorer(policy.model, credit.needs, config.rollout.temperature, config.train.micro_batch_size),
+        filter=build_filter(config.filter),
+        preparations=build_preparations(needs, config, policy, engine, grader),
+        scorer=Scorer(
+            policy.model,
+            needs,
+            config.rollout.temperature,
+            config.train.micro_batch_size,
+            overlong_penalty_of(config),
+            build_reference(config.reference),
+        ),
         credit=credit,
-        updater=Updater(policy.model, config),
+        updater=Updater(policy.model, surrogate, config),
         held_out=HeldOut(
             engine,
             grader,

@@ -15,7 +15,16 @@ from transformers import PreTrainedModel
 
 from spro.config import Config
 from spro.errors import TrainingError
-from spro.loss import REDUCTIONS, entropy_bonus, is_clipped, policy_loss, token_mean, weighted_sum
+from spro.loss import (
+    KL_ESTIMATORS,
+    REDUCTIONS,
+    Surrogate,
+    entropy_bonus,
+    kl_penalty,
+    policy_loss,
+    token_mean,
+    weighted_sum,
+)
 from spro.models import score_responses
 from spro.train.experience import Experience
 
@@ -25,9 +34,9 @@ class UpdateStats:
     """Scalars on the device, each the mean over the optimizer steps of one training step.
 
     Attributes:
-        loss: with the entropy bonus.
+        loss: with the entropy bonus and the KL penalty.
         entropy: nats a token, of the policy before each optimizer step.
-        clip_fraction: share of the tokens at which the clip decided.
+        clip_fraction: share of the tokens at which a limit of the surrogate decided.
         grad_norm: before it is clipped.
     """
 
@@ -38,15 +47,17 @@ class UpdateStats:
 
 
 class Updater:
-    """AdamW with cosine decay on the clipped objective; knows advantages and not where they come from.
+    """AdamW with cosine decay on the surrogate; knows advantages and not where they come from.
 
     Args:
         model: the policy.
-        config: its ``loss``, ``optimizer``, ``train`` and, for what was sampled how, ``rollout``.
+        surrogate: what is maximised.
+        config: its ``loss`` but for the surrogate, ``optimizer``, ``train`` and, for what was sampled how, ``rollout``.
     """
 
-    def __init__(self, model: PreTrainedModel, config: Config) -> None:
+    def __init__(self, model: PreTrainedModel, surrogate: Surrogate, config: Config) -> None:
         self.model = model
+        self.surrogate = surrogate
         self.loss = config.loss
         self.train = config.train
         self.rollout = config.rollout
@@ -111,14 +122,17 @@ class Updater:
         old_log_probs = experience.batch.require("old_log_probs", "update")[first:last, :width]
         advantages = advantages[first:last, :width]
         weights, token_weights = weights[:, :width], token_weights[:, :width]
-        low, high = self.loss.clip_ratio_low, self.loss.clip_ratio_high
 
         scores = score_responses(self.model, sequences, self.rollout.temperature)
-        loss = policy_loss(scores.log_probs, old_log_probs, advantages, weights, low, high)
+        loss = policy_loss(self.surrogate, scores.log_probs, old_log_probs, advantages, weights)
         loss = loss + entropy_bonus(scores.entropy, token_weights, self.loss.entropy_coef)
+        if self.loss.kl_coef > 0:
+            ref_log_probs = experience.batch.require("ref_log_probs", "update")[first:last, :width]
+            estimator = KL_ESTIMATORS[self.loss.kl_estimator]
+            loss = loss + kl_penalty(scores.log_probs, ref_log_probs, weights, estimator, self.loss.kl_coef)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            clipped = is_clipped(scores.log_probs, old_log_probs, advantages, low, high)
+            clipped = self.surrogate.is_clipped(scores.log_probs, old_log_probs, advantages, weights > 0)
             parts = [loss, weighted_sum(scores.entropy, token_weights), weighted_sum(clipped, token_weights)]
             return torch.stack(parts).detach()
 

@@ -15,6 +15,7 @@ MASK = torch.tensor([[True, True, True, False], [True, False, False, False]])
     ("name", "first", "second"),
     [
         ("token-mean", 1 / 4, 1 / 4),
+        ("token-sum", 1, 1),
         ("seq-mean-token-sum", 1 / 2, 1 / 2),
         ("seq-mean-token-mean", 1 / 6, 1 / 2),
         ("seq-mean-token-sum-norm", 1 / 20, 1 / 20),

@@ -1,4 +1,4 @@
-"""The clipped surrogate against a slow loop, by hand, and by gradcheck of the whole loss."""
+"""PPO's clip by hand, the whole loss against a slow loop and by gradcheck, entropy and log-probs against torch."""
 
 import math
 
@@ -8,17 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spro.loss import (
+    KL_ESTIMATORS,
     REDUCTIONS,
+    SURROGATES,
     clipped_surrogate,
     entropy_bonus,
-    is_clipped,
+    kl_penalty,
     policy_loss,
     token_entropy,
     token_log_probs,
     token_mean,
 )
+from spro.loss.surrogates import PPOClip
 
 LOW, HIGH = 0.2, 0.3
+PPO = PPOClip(LOW, HIGH)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +36,10 @@ LOW, HIGH = 0.2, 0.3
     ],
 )
 def test_by_hand(ratio: float, advantage: float, expected: float, clipped: float) -> None:
-    arguments = torch.tensor([[math.log(ratio)]]), torch.zeros(1, 1), torch.tensor([[advantage]]), LOW, HIGH
-    assert clipped_surrogate(*arguments).item() == pytest.approx(expected, abs=1e-6)
-    assert is_clipped(*arguments).item() == clipped
+    arguments = torch.tensor([[math.log(ratio)]]), torch.zeros(1, 1), torch.tensor([[advantage]])
+    assert clipped_surrogate(*arguments, LOW, HIGH).item() == pytest.approx(expected, abs=1e-6)
+    assert PPO(*arguments, torch.tensor([[True]])).item() == pytest.approx(expected, abs=1e-6)
+    assert PPO.is_clipped(*arguments, torch.tensor([[True]])).item() == clipped
 
 
 @given(st.integers(0, 2**31), st.sampled_from(sorted(REDUCTIONS)))
@@ -55,38 +60,38 @@ def test_loss_against_a_slow_loop(seed: int, reduction: str) -> None:
         responses.append(tokens)
     expected = {
         "token-mean": sum(map(sum, responses)) / sum(lengths),
+        "token-sum": sum(map(sum, responses)),
         "seq-mean-token-sum": sum(map(sum, responses)) / 4,
         "seq-mean-token-mean": sum(sum(r) / len(r) for r in responses) / 4,
         "seq-mean-token-sum-norm": sum(map(sum, responses)) / 4 / 7,
     }[reduction]
-    actual = policy_loss(log_probs, old, advantages, weights, LOW, HIGH)
+    actual = policy_loss(PPO, log_probs, old, advantages, weights)
     assert actual.item() == pytest.approx(-expected, abs=1e-6)
 
 
-def test_gradcheck_of_the_whole_loss() -> None:
+@pytest.mark.parametrize("surrogate", ["ppo", "dual_clip"])
+@pytest.mark.parametrize("estimator", ["k1", "k2", "k3"])
+def test_gradcheck_of_the_whole_loss(surrogate: str, estimator: str) -> None:
     generator = torch.Generator().manual_seed(3)
     logits = torch.randn(2, 4, 6, generator=generator, dtype=torch.float64, requires_grad=True)
     token_ids = torch.randint(6, (2, 4), generator=generator)
     old = token_log_probs(torch.randn(2, 4, 6, generator=generator, dtype=torch.float64), token_ids)
+    reference = token_log_probs(torch.randn(2, 4, 6, generator=generator, dtype=torch.float64), token_ids)
     advantages = torch.randn(2, 4, generator=generator, dtype=torch.float64)
     mask = torch.tensor([[True] * 4, [True, True, False, False]])
     weights = REDUCTIONS["seq-mean-token-mean"](mask, 4).double()
+    chosen = SURROGATES[surrogate]()
 
     def loss(logits: torch.Tensor) -> torch.Tensor:
-        objective = policy_loss(token_log_probs(logits, token_ids), old, advantages, weights, LOW, HIGH)
+        log_probs = token_log_probs(logits, token_ids)
+        objective = policy_loss(chosen, log_probs, old, advantages, weights)
+        objective = objective + kl_penalty(log_probs, reference, weights, KL_ESTIMATORS[estimator], 0.3)
         return objective + entropy_bonus(token_entropy(logits), token_mean(mask, 4).double(), 0.1)
 
     ratio = (token_log_probs(logits, token_ids) - old).exp()
-    kinks = torch.stack([(ratio - 1 + LOW).abs(), (ratio - 1 - HIGH).abs()])
+    kinks = torch.stack([(ratio - kink).abs() for kink in (0.8, 1.2, 3.0)])
     assert kinks.min() > 1e-3, "the numeric derivative would straddle a kink"
     assert torch.autograd.gradcheck(loss, (logits,))
-
-
-def test_on_policy_gradient_is_that_of_reinforce() -> None:
-    log_probs = torch.tensor([[-1.0, -2.0]], requires_grad=True)
-    advantages = torch.tensor([[0.5, -3.0]])
-    clipped_surrogate(log_probs, log_probs.detach(), advantages, LOW, HIGH).sum().backward()
-    torch.testing.assert_close(log_probs.grad, advantages)
 
 
 def test_an_exploding_ratio_stays_finite() -> None:

@@ -9,32 +9,48 @@ import pytest
 import torch
 
 from spro.config import (
+    AccuracyWindowFilter,
     ChainTask,
     Config,
+    DynamicFilter,
     EvaluateConfig,
     FilterConfig,
+    FrozenReference,
     LogConfig,
     ModelConfig,
+    PeriodicReference,
+    ReferenceConfig,
     RolloutConfig,
     TrainConfig,
+    ZeroVarianceFilter,
 )  # fmt: skip
 from spro.credit import SPRO
+from spro.loss import SURROGATES
 from spro.models import Policy, load_policy
+from spro.report import write_report
 from spro.rollout import FinishReason, Response, Sampling
 from spro.tasks import LoadReport, Message, Problem, Prompt
 from spro.train.experience import Experience, Scorer
-from spro.train.filter import AccuracyWindow
+from spro.train.filter import build_filter
 from spro.train.group import Group
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import StopRequest
 from spro.train.loop import Outcome, Trainer
 from spro.train.metrics import Metrics
 from spro.train.order import PromptOrder
+from spro.train.prepare import build_preparations
+from spro.train.reference import build_reference
 from spro.train.run_folder import RunFolder
 from spro.train.update import Updater
 from spro.verify import Grader, Status, Verdict
 
-SCORES = {"none": [0.0] * 4, "half": [1.0, 0.0, 1.0, 0.0], "all": [1.0] * 4, "broken": [1.0, None, 0.0, None]}
+SCORES = {
+    "none": [0.0] * 4,
+    "half": [1.0, 0.0, 1.0, 0.0],
+    "all": [1.0] * 4,
+    "broken": [1.0, None, 0.0, None],
+    "late": [None, 1.0, 0.0, 1.0],
+}
 
 
 @dataclass
@@ -87,12 +103,16 @@ def make_prompts(kinds: Sequence[str]) -> list[Prompt]:
     return [Prompt(Problem(f"{kind}-{i}", message, kind, "script", "test"), (5, 6)) for i, kind in enumerate(kinds)]
 
 
-def make_config(steps: int = 1) -> Config:
+WINDOW, FROZEN = AccuracyWindowFilter(), FrozenReference()
+
+
+def make_config(steps: int = 1, filter: FilterConfig = WINDOW, reference: ReferenceConfig = FROZEN) -> Config:
     return Config(
         model=ModelConfig(path="builtin:chain"),
         task=ChainTask(type="chain"),
         rollout=RolloutConfig(max_response_length=8),
-        filter=FilterConfig(oversample_factor=2.0),
+        filter=filter,
+        reference=reference,
         train=TrainConfig(steps=steps, prompts_per_step=3, micro_batch_size=4),
         evaluate=EvaluateConfig(every=2),
         log=LogConfig(checkpoint_every=2),
@@ -109,16 +129,22 @@ class Run:
     lines: list[dict[str, float]]
 
 
-def run(tmp_path: Path, config: Config, kinds: Sequence[str], held_out: Sequence[str] = ()) -> Run:
+def run(
+    tmp_path: Path, config: Config, kinds: Sequence[str], held_out: Sequence[str] = (), more: str | None = None
+) -> Run:
+    """A run of SPRO; ``more`` names a tensor that is made beside those it needs."""
     policy: Policy = load_policy("builtin:chain", "cpu")
+    needs = SPRO.needs | ({more} if more else set())
     engine = ScriptedEngine()
     sampling = Sampling(4, 8, 1.0)
-    scorer = RecordingScorer(policy.model, SPRO.needs, 1.0, 4)
+    scorer = RecordingScorer(policy.model, needs, 1.0, 4, reference=build_reference(config.reference))
     with Grader(extra={"script": scripted_verifier}) as grader:
         order = PromptOrder(make_prompts(kinds), 0)
         trainer = Trainer(
             config=config, policy=policy, order=order, engine=engine, grader=grader,
-            window=AccuracyWindow(0.2, 0.8), scorer=scorer, credit=SPRO(), updater=Updater(policy.model, config),
+            filter=build_filter(config.filter), scorer=scorer, credit=SPRO(),
+            preparations=build_preparations(needs, config, policy, engine, grader),
+            updater=Updater(policy.model, SURROGATES["ppo"](), config),
             held_out=HeldOut(engine, grader, policy.tokenizer, make_prompts(held_out), sampling, 0),
             load_report=LoadReport(), folder=RunFolder(tmp_path / "run", config),
         )  # fmt: skip
@@ -156,6 +182,78 @@ def test_each_step_samples_with_a_seed_of_its_own(tmp_path: Path) -> None:
     assert len(set(seeds)) == 3
     drawn = [group.prompt.problem.problem_id for step in done.scorer.seen for group in step]
     assert len(set(drawn)) == len(drawn) == 9
+
+
+def test_the_positions_in_the_order_of_the_prompts_are_logged(tmp_path: Path) -> None:
+    done = run(tmp_path, make_config(steps=3), ["half"] * 18)
+    assert [line["prompts_drawn"] for line in done.lines[1:]] == [6, 12, 18]
+    assert [line["filter/rollout_batches"] for line in done.lines[1:]] == [1, 1, 1]
+
+
+def test_dynamic_sampling_goes_on_until_the_batch_is_full(tmp_path: Path) -> None:
+    config = make_config(steps=2, filter=DynamicFilter(type="dynamic", oversample_factor=1.0))
+    kinds = ["half"] * 6 + ["none"] * 15
+    done = run(tmp_path, config, kinds)
+    order = [prompt.problem.ground_truth for prompt in done.trainer.order.draw(0, 42)]
+    cursor = 0
+    for kept, line in zip(done.scorer.seen, done.lines[1:], strict=True):
+        batches = int(line["filter/rollout_batches"])
+        drawn = order[cursor : cursor + 3 * batches]
+        assert drawn[:-3].count("half") < 3, "it went on because there were too few"
+        assert drawn.count("half") >= 3, "and ended as soon as there were enough"
+        assert [group.prompt.problem.ground_truth for group in kept] == ["half"] * 3
+        cursor += 3 * batches
+        assert line["prompts_drawn"] == cursor
+        assert line["step_tokens"] == 10 * 3 * batches, "all that was rolled out is counted"
+    assert cursor > 6, "or this test shows nothing"
+    seeds = [seed for _, _, seed in done.engine.asked]
+    assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize(("limit", "prompts", "batches"), [(4, 60, 4), (10, 8, 2)])
+def test_dynamic_sampling_gives_up_in_time(tmp_path: Path, limit: int, prompts: int, batches: int) -> None:
+    section = DynamicFilter(type="dynamic", oversample_factor=1.0, max_rollout_batches=limit)
+    done = run(tmp_path, make_config(filter=section), ["none"] * (prompts - 1) + ["half"])
+    assert done.lines[1]["filter/rollout_batches"] == batches, "as often as allowed, and no prompt twice"
+    assert done.lines[1]["prompts_drawn"] == 3 * batches
+    assert done.lines[1]["filter/groups"] in {0, 1}
+
+
+def test_a_step_without_a_group_leaves_the_policy_as_it_is_and_says_so(tmp_path: Path) -> None:
+    config = make_config(steps=2, filter=ZeroVarianceFilter(type="zero_variance"))
+    done = run(tmp_path, config, ["none", "all", "none"])
+    assert done.outcome.steps == 2
+    assert done.display.lines == [f"step {n}: no group is left to train on; the policy stays as it is" for n in (1, 2)]
+    assert [line["filter/groups"] for line in done.lines[1:]] == [0, 0]
+    assert "loss" not in done.lines[1]
+    assert done.lines[1]["accuracy"] == pytest.approx(1 / 3)
+    start = load_policy("builtin:chain", "cpu").model
+    now = done.trainer.policy.model
+    assert all(torch.equal(a, b) for a, b in zip(now.parameters(), start.parameters(), strict=True))
+    write_report(tmp_path / "run")
+
+
+def test_the_reference_follows_behind_each_step(tmp_path: Path) -> None:
+    config = make_config(steps=4, reference=PeriodicReference(type="periodic", every=2))
+    done = run(tmp_path, replace_learning_rate(config, 1e-2), ["half"] * 6)
+    assert [line["credit/msa_std"] > 0 for line in done.lines[1:]] == [False, True, False, True]
+    assert [line["kl"] > 0 for line in done.lines[1:]] == [False, True, False, True]
+
+
+def test_greedy_answers_are_asked_for_behind_the_filter(tmp_path: Path) -> None:
+    done = run(tmp_path, make_config(), ["half"] * 6, more="greedy_rewards")
+    assert [(count, sampling) for count, sampling, _ in done.engine.asked] == [
+        (6, Sampling(4, 8, 1.0)), (3, Sampling(1, 8, 0.0)),
+    ]  # fmt: skip
+    assert [group.greedy_reward for group in done.scorer.seen[0]] == [1.0] * 3
+
+
+def test_groups_whose_greedy_answer_could_not_be_graded_are_left_out(tmp_path: Path) -> None:
+    config = make_config(filter=ZeroVarianceFilter(type="zero_variance"))
+    done = run(tmp_path, config, ["late", "half", "late"], more="greedy_rewards")
+    assert [group.prompt.problem.ground_truth for group in done.scorer.seen[0]] == ["half"]
+    assert "step 1: 2 of 3 groups left out, further answers could not be graded" in done.display.lines
+    assert done.lines[1]["filter/groups"] == 1
 
 
 def test_held_out_problems_are_answered_once_sampled_and_once_greedily(tmp_path: Path) -> None:
@@ -200,7 +298,7 @@ def test_a_stop_ends_after_the_step_saves_and_does_not_evaluate(tmp_path: Path) 
         )
         config = make_config(steps=50)
         trainer = replace(done.trainer, config=config, folder=folder, grader=grader, held_out=held_out,
-                          updater=Updater(done.trainer.policy.model, config))  # fmt: skip
+                          updater=Updater(done.trainer.policy.model, SURROGATES["ppo"](), config))  # fmt: skip
         outcome = trainer.run(StopAfterTwo(), stop)
     assert outcome.steps == 1
     assert [step for step, _ in outcome.evaluations] == [0]

@@ -64,12 +64,12 @@ def test_all_unscored_stops_the_run_whatever_the_limit() -> None:
 def test_a_pass_draws_every_prompt_once_and_the_next_pass_in_another_order() -> None:
     prompts = [make_prompt(i) for i in range(10)]
     order = PromptOrder(prompts, seed=1)
-    drawn = [p.problem.problem_id for step in range(5) for p in order.draw(step, 4)]
+    drawn = [p.problem.problem_id for step in range(5) for p in order.draw(4 * step, 4)]
     assert set(drawn[:10]) == set(drawn[10:]) == {f"p{i}" for i in range(10)}
     assert drawn[:10] != drawn[10:]
 
 
-def test_the_draw_is_a_pure_function_of_seed_and_step() -> None:
+def test_the_draw_is_a_pure_function_of_seed_and_position() -> None:
     prompts = [make_prompt(i) for i in range(7)]
     assert PromptOrder(prompts, 1).draw(9, 3) == PromptOrder(prompts, 1).draw(9, 3)
     assert PromptOrder(prompts, 1).draw(9, 3) != PromptOrder(prompts, 2).draw(9, 3)

@@ -9,23 +9,25 @@ from torch import Tensor
 from spro.credit.batch import TokenBatch
 from spro.credit.methods.method import check_above_zero
 from spro.credit.methods.spro import SPRO
+from spro.credit.reduce import masked_mean
 
 
 @dataclass(frozen=True)
 class SPROGated(SPRO):
     """GRPO's outcome advantage, shared out over the tokens of a response by their MSA.
 
-        w[i,t] = |y_i| * softmax over t of (sign(outcome_i) * MSA[i,t] / temperature)
-        A[i,t] = outcome_i * w[i,t]
+        lean[i,t] = tanh( sign(outcome_i) * MSA[i,t] / temperature )
+        A[i,t]    = outcome_i * (1 + (lean[i,t] - mean over t of lean[i]) / 2)
 
-    The weights are positive and their mean over a response is 1. So no token's sign is flipped, the credit of a
-    response is that of GRPO, and without an outcome there is no credit: drift cannot feed on itself alone. In a right
-    answer the tokens that stand above the group are credited most, in a wrong one those below it are blamed most.
+    The factor lies between 0 and 2 and its mean over a response is 1. So no token's sign is flipped, none counts more
+    than twice, the credit of a response is that of GRPO, and without an outcome there is no credit: drift cannot feed
+    on itself alone. In a right answer the tokens that stand above the group are credited most, in a wrong one those
+    below it are blamed most.
 
     Attributes:
         beta: reward per nat of log-ratio.
         std_eps: added to the standard deviation of the outcome.
-        temperature: of the softmax, in units of reward; without bound this is GRPO.
+        temperature: MSA that leans three quarters of the way, in units of reward; without bound this is GRPO.
     """
 
     temperature: float = 1.0
@@ -38,6 +40,6 @@ class SPROGated(SPRO):
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: the process only moves the outcome."""
         mask, outcome = batch.response_mask, self.outcome(batch)
-        scores = outcome.sign() * self.msa(batch) / self.temperature
-        weights = scores.masked_fill(~mask, -1e30).softmax(dim=1) * mask.sum(dim=1, keepdim=True)
-        return {"outcome": outcome * weights}
+        lean = (outcome.sign() * self.msa(batch) / self.temperature).tanh()
+        factor = 1 + (lean - masked_mean(lean, mask)[:, None]) / 2
+        return {"outcome": outcome * factor}

@@ -1,0 +1,114 @@
+"""Monte-Carlo values of the states in which steps begin (VinePPO, arXiv 2410.01679)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from transformers import PreTrainedTokenizerBase
+
+from spro.rollout import Engine, Sampling
+from spro.tasks import Prompt
+from spro.train.group import Group
+from spro.train.reward import OverlongPenalty
+from spro.train.sampling import derive_seed
+from spro.train.steps import step_starts
+from spro.verify import Answer, Grader
+
+State = tuple[int, tuple[int, ...]]
+"""(number of the group, the response so far)."""
+
+
+@dataclass(frozen=True)
+class StepValues:
+    """The mean reward of responses that go on from the start of each step.
+
+    Costs ``samples`` responses for each step of each response; a state that members of a group share, as all share the
+    prompt, is rolled out once.
+
+    Attributes:
+        engine: samples.
+        grader: grades.
+        tokenizer: of the policy.
+        sampling: of the training responses; prefix and continuation together keep its length limit.
+        penalty: on length.
+        samples: continuations of a state.
+        positions: tokens of prompt and response that the model can hold; None for no limit.
+    """
+
+    engine: Engine
+    grader: Grader
+    tokenizer: PreTrainedTokenizerBase
+    sampling: Sampling
+    penalty: OverlongPenalty
+    samples: int
+    positions: int | None
+
+    def __call__(self, groups: Sequence[Group], seed: int) -> list[Group]:
+        """The groups, which are split, with their ``step_values``, without those of a state that nothing graded."""
+        states = [_states(index, group) for index, group in enumerate(groups)]
+        wanted = dict.fromkeys(state for rows in states for row in rows for state in row)
+        values = self._values([group.prompt for group in groups], list(wanted), seed)
+        return [
+            replace(group, step_values=tuple(tuple(values[state] for state in row) for row in rows))
+            for group, rows in zip(groups, states, strict=True)
+            if all(state in values for row in rows for state in row)
+        ]
+
+    def _values(self, prompts: Sequence[Prompt], states: Sequence[State], seed: int) -> dict[State, float]:
+        """Mean reward from each state over the continuations that could be graded; no entry where none could."""
+        written = self._continue(prompts, states, seed)
+        answers = [
+            Answer(
+                prompts[index].problem.verifier,
+                self.tokenizer.decode(token_ids, skip_special_tokens=True),
+                prompts[index].problem.ground_truth,
+            )
+            for (index, _), token_ids in written
+        ]
+        rewards: dict[State, list[float]] = {}
+        for (state, token_ids), verdict in zip(written, self.grader.grade(answers), strict=True):
+            if verdict.score is not None:
+                rewards.setdefault(state, []).append(verdict.score + self.penalty(len(token_ids)))
+        return {state: fmean(found) for state, found in rewards.items()}
+
+    def _continue(
+        self, prompts: Sequence[Prompt], states: Sequence[State], seed: int
+    ) -> list[tuple[State, tuple[int, ...]]]:
+        """``samples`` whole responses a state, which they begin with."""
+        limit = self.sampling.max_response_length
+        written = []
+        for number, bucket in enumerate(self._buckets(prompts, states)):
+            longest = max(self._room(state) for state in bucket)
+            sampling = Sampling(self.samples, longest, self.sampling.temperature)
+            begun = [(*prompts[index].token_ids, *prefix) for index, prefix in bucket]
+            sampled = self.engine.generate(begun, sampling, derive_seed(seed, number))
+            for state, responses in zip(bucket, sampled, strict=True):
+                written += [(state, (*state[1], *response.token_ids)[:limit]) for response in responses]
+        return written
+
+    def _room(self, state: State) -> int:
+        """Tokens that may still be written."""
+        return self.sampling.max_response_length - len(state[1])
+
+    def _buckets(self, prompts: Sequence[Prompt], states: Sequence[State]) -> Iterator[list[State]]:
+        """States that one call may roll out, since the longest limit fits behind the longest of them.
+
+        The engine has one limit a call; what goes beyond a state's own is cut off.
+        """
+        bucket: list[State] = []
+        for state in sorted(states, key=self._room, reverse=True):
+            length = len(prompts[state[0]].token_ids) + len(state[1])
+            if bucket and self.positions is not None and length + self._room(bucket[0]) > self.positions:
+                yield bucket
+                bucket = []
+            bucket.append(state)
+        yield bucket
+
+
+def _states(index: int, group: Group) -> list[list[State]]:
+    """Where each step of each response begins."""
+    assert group.step_ids is not None
+    return [
+        [(index, response.token_ids[:start]) for start in step_starts(step_ids)]
+        for response, step_ids in zip(group.responses, group.step_ids, strict=True)
+    ]

@@ -1,0 +1,38 @@
+"""``spro oracle`` as a user runs it."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from spro.credit import METHODS
+from tests.e2e.command import spro
+
+QUICK = ("prompts=2", "groups=4", "batches=20", "vine_samples=2", "length=3", "lengths=", "drifts=", "drift=0.2")
+
+
+def test_one_command_prints_the_table_and_draws_the_plot(tmp_path: Path) -> None:
+    done = spro("oracle", *QUICK, "group_sizes=2", "out=truth", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(re.search(rf"^ +{name} +\S", done.stdout, re.MULTILINE) for name in METHODS)
+    assert done.stdout.endswith("truth/oracle.html\n")
+
+    rows = [json.loads(line) for line in (tmp_path / "truth/scores.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 * len(METHODS)
+    assert {row["method"] for row in rows if row["base"]} == set(METHODS)
+    assert {"correlation", "correlation_se", "bias_floor", "measured_drift"} <= set(rows[0])
+    assert yaml.safe_load((tmp_path / "truth/config.yaml").read_text())["group_sizes"] == [2]
+    page = (tmp_path / "truth/oracle.html").read_text()
+    assert page.count("<svg") == 12
+    assert "http" not in page.replace("http-equiv", "")
+
+    again = spro("oracle", *QUICK, "out=truth", cwd=tmp_path)
+    assert again.returncode == 2
+    assert again.stderr == "spro: 'truth' exists already: choose another folder with out=FOLDER\n"
+
+
+def test_a_misspelt_setting_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    done = spro("oracle", "metods=spro", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "spro: unknown key 'metods'; did you mean 'methods'?\n")
+    assert not list(tmp_path.iterdir())
