@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: train test lint warm-start wheel clean
+.PHONY: train test lint parity parity-verl parity-trl warm-start wheel clean
 
 train: $(VENV)/.run
 	$(BIN)/spro train
@@ -19,6 +19,25 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
+
+# Our estimators and losses against the installed code of the peers, each in its own environment, because they want
+# different versions of transformers. A peer that cannot be imported is an error.
+parity: parity-verl parity-trl
+
+parity-verl: .venv-verl/.run
+	.venv-verl/bin/python -m pytest -c tests/parity/pytest.ini -q tests/parity/verl
+
+parity-trl: .venv-trl/.run
+	.venv-trl/bin/python -m pytest -c tests/parity/pytest.ini -q tests/parity/trl
+
+.venv-verl/.run: PEER := verl==0.9.1
+.venv-trl/.run: PEER := trl==1.16.0
+.venv-%/.run: pyproject.toml tests/parity/constraints-%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) torch==2.13.0
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) $(PEER) jaxtyping pytest hypothesis
+	$(@D)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
 
 # Regenerates the shipped weights; about six minutes.
 warm-start: $(VENV)/.run
@@ -39,4 +58,4 @@ $(VENV)/.dev: $(VENV)/.run
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-verl .venv-trl build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,9 +29,9 @@ class PURE(Method):
         A       = whiten( sum over the steps j that end at t or later of (r*[i,j] - b[i,j])
                           + outcome_coef * (r_i - mean of the others) )
 
-    What the run scripts of branch main set (``reward_baseline: token``). There step separators and the last token get
-    no advantage and no part in the whitening, whose variance is biased, and the reward carries a KL of 0.001; here none
-    of that. A group of one gets 0 before whitening.
+    What the run scripts of branch main set (``reward_baseline: token``). There the last token of a step, its separator,
+    is not among its tokens in b, gets no advantage and has no part in the whitening, whose variance is biased; and the
+    reward carries a KL of 0.001. Here none of that. A group of one gets 0 before whitening.
 
     Attributes:
         temperature: of the soft minimum, in units of step reward; towards 0 the minimum, without bound the mean.

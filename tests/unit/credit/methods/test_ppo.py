@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spro.credit import PPO, Method, TokenBatch
+from spro.credit.flows import generalized_advantage
+from spro.credit.methods.ppo import PPOWithKL
+from spro.credit.sources import at_last_token
+from tests.unit.credit.examples import (
+    NEGATIVE,
+    NO_SHARE,
+    assert_refused,
+    bools,
+    floats,
+    for_random_batches,
+    moved_left,
+    shares,
+    single,
+    small,
+)
+from tests.unit.credit.loops import assert_matches, log_ratios, plain, whitened, written
+
+
+def loop(batch: TokenBatch, discount: float, gae_lambda: float, kl_coef: float = 0.0) -> list[list[float]]:
+    """The textbook's loop, backwards over the tokens that the policy wrote."""
+    p = plain(batch)
+    ratio = log_ratios(p.old_log_probs, p.ref_log_probs, p.response_mask)
+    advantages = [[0.0] * len(here) for here in p.response_mask]
+    for i, here in enumerate(p.response_mask):
+        reward_to_come, next_value, next_advantage = p.outcome_rewards[i], 0.0, 0.0
+        for t in reversed(written(here)):
+            reward = reward_to_come - kl_coef * ratio[i][t]
+            delta = reward + discount * next_value - p.values[i][t]
+            next_advantage = delta + discount * gae_lambda * next_advantage
+            advantages[i][t] = next_advantage
+            next_value, reward_to_come = p.values[i][t], 0.0
+    return whitened(advantages, p.response_mask)
+
+
+@for_random_batches(shares, shares)
+def test_against_the_loop(batch: TokenBatch, discount: float, gae_lambda: float) -> None:
+    method = PPO(discount=discount, gae_lambda=gae_lambda)
+    assert_matches(method(batch), loop(batch, discount, gae_lambda))
+
+
+@for_random_batches(shares, shares, small)
+def test_with_kl_against_the_loop(batch: TokenBatch, discount: float, gae_lambda: float, kl_coef: float) -> None:
+    method = PPOWithKL(discount=discount, gae_lambda=gae_lambda, kl_coef=kl_coef)
+    assert_matches(method(batch), loop(batch, discount, gae_lambda, kl_coef))
+
+
+def test_generalized_advantage_by_hand() -> None:
+    # delta = [0.5 * 0.25 - 0.5, 0.5 * 0.75 - 0.25, 1 - 0.75] = [-0.375, 0.125, 0.25], carried on with 0.5 * 0.5.
+    advantage = generalized_advantage(
+        floats([0, 0, 1]), floats([0.5, 0.25, 0.75]), bools([1, 1, 1]), discount=0.5, gae_lambda=0.5
+    )
+    torch.testing.assert_close(advantage, floats([-0.375 + 0.1875 / 4, 0.125 + 0.25 / 4, 0.25]))
+
+
+def test_by_hand() -> None:
+    # r - V = [1, 0, -1], which has the mean 0 and the variance 1 already.
+    batch = single(values=floats([0, 1, 2]))
+    torch.testing.assert_close(PPO()(batch), floats([1, 0, -1]))
+
+
+def test_with_kl_by_hand() -> None:
+    # Rewards [-1, 0, 1 + 1], returns [1, 2, 2], minus the values [0, 2, 3]: [1, 0, -1].
+    batch = single(values=floats([0, 2, 3]), old_log_probs=floats([-1, -1, -3]), ref_log_probs=floats([-3, -1, -1]))
+    torch.testing.assert_close(PPOWithKL(kl_coef=0.5)(batch), floats([1, 0, -1]))
+
+
+@for_random_batches()
+def test_both_factors_one_is_the_reward_minus_the_value(batch: TokenBatch) -> None:
+    mask = batch.response_mask
+    rewards = at_last_token(batch.outcome_rewards, mask)
+    expected = (batch.outcome_rewards[:, None] - batch.values).masked_fill(~mask, 0.0)
+    advantage = generalized_advantage(rewards, batch.values, mask, discount=1.0, gae_lambda=1.0)
+    torch.testing.assert_close(advantage, expected)
+
+
+@pytest.mark.parametrize("method", [PPO(discount=0.9, gae_lambda=0.7), PPOWithKL(discount=0.9, gae_lambda=0.7)])
+@for_random_batches()
+def test_tokens_of_a_tool_pass_through(method: Method, batch: TokenBatch) -> None:
+    without_holes, came_from = moved_left(batch)
+    torch.testing.assert_close(method(without_holes), method(batch).gather(1, came_from))
+
+
+@for_random_batches(shares, shares)
+def test_no_penalty_is_ppo(batch: TokenBatch, discount: float, gae_lambda: float) -> None:
+    with_kl = PPOWithKL(discount=discount, gae_lambda=gae_lambda, kl_coef=0.0)
+    torch.testing.assert_close(with_kl(batch), PPO(discount=discount, gae_lambda=gae_lambda)(batch))
+
+
+@for_random_batches(shares)
+def test_a_critic_that_knows_the_outcome_leaves_nothing(batch: TokenBatch, gae_lambda: float) -> None:
+    perfect = replace(batch, values=batch.outcome_rewards[:, None].expand(batch.shape))
+    advantages = PPO(gae_lambda=gae_lambda)(perfect)
+    torch.testing.assert_close(advantages, torch.zeros_like(advantages), rtol=0, atol=1e-9)
+
+
+def test_impossible_hyper_parameters() -> None:
+    assert_refused(PPO, discount=NO_SHARE, gae_lambda=NO_SHARE)
+    assert_refused(PPOWithKL, discount=NO_SHARE, gae_lambda=NO_SHARE, kl_coef=NEGATIVE)
