@@ -8,7 +8,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from spro.credit.reduce import group_mean, group_std, group_sum, is_alone, masked_mean, others_mean, same_step_mean
+from spro.credit.reduce import (
+    group_mean,
+    group_std,
+    group_sum,
+    is_alone,
+    masked_mean,
+    other_groups_sum,
+    others_mean,
+    same_step_mean,
+)
 
 WHITEN_EPS = 1e-8
 """Added to the variance (verl's ``masked_whiten``)."""
@@ -108,6 +117,9 @@ def pooled_standardized(
     count = group_sum(mask.sum(dim=1), group_ids)[:, None]
     total = group_sum(values.masked_fill(~mask, 0.0).sum(dim=1), group_ids)[:, None]
     centered = (values - total / count.clamp(min=1)).masked_fill(~mask, 0.0)
+    # Once more: of equal rewards the rounding of the mean is left, and a deviation of zero would blow it up.
+    rest = group_sum(centered.sum(dim=1), group_ids)[:, None] / count.clamp(min=1)
+    centered = (centered - rest).masked_fill(~mask, 0.0)
     squares = group_sum(centered.square().sum(dim=1), group_ids)[:, None]
     return centered / ((squares / (count - 1).clamp(min=1)).sqrt() + std_eps)
 
@@ -141,9 +153,6 @@ def regress_on_other_groups(
     What a group's own tokens are multiplied with never saw them. 0 where there is no other group, or no signal in it.
     Both tensors are 0 off the mask.
     """
-    products = (target * feature).sum(dim=1)
-    squares = feature.square().sum(dim=1)
-    of_others = products.sum() - group_sum(products, group_ids)
-    scale = squares.sum() - group_sum(squares, group_ids)
-    has_signal = scale > torch.finfo(scale.dtype).eps * squares.sum()
-    return torch.where(has_signal, of_others / scale.where(has_signal, 1.0), 0.0)
+    products = other_groups_sum((target * feature).sum(dim=1), group_ids)
+    squares = other_groups_sum(feature.square().sum(dim=1), group_ids)
+    return torch.where(squares > 0, products / squares.where(squares > 0, 1.0), 0.0)

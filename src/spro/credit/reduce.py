@@ -10,6 +10,7 @@ integers.
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 def first_member(group_ids: Int[Tensor, " B"]) -> Int[Tensor, " B"]:
@@ -63,6 +64,20 @@ def others_mean(values: Float[Tensor, " B"], group_ids: Int[Tensor, " B"]) -> Fl
     others = (group_size(values, group_ids) - 1).clamp(min=1)
     mean_of_others = (group_sum(values, group_ids) - values) / others
     return torch.where(is_alone(group_ids), values, mean_of_others)
+
+
+def other_groups_sum(values: Float[Tensor, " B"], group_ids: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """Sum over the rows of all other groups.
+
+    Of what stands before and behind the group in the order of the labels: the total minus the own sum would leave the
+    rounding of the own values behind.
+    """
+    ordered, order = group_ids.sort(stable=True)
+    before = pad(values[order].cumsum(dim=0), (1, 0))
+    behind = pad(values[order].flip(0).cumsum(dim=0).flip(0), (0, 1))
+    begin = torch.searchsorted(ordered, group_ids)
+    end = torch.searchsorted(ordered, group_ids, right=True)
+    return before[begin] + behind[end]
 
 
 def masked_mean(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
