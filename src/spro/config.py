@@ -263,7 +263,7 @@ class LossConfig(BaseModel):
         "token-mean", "token-sum", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"
     ] = "seq-mean-token-mean"
     entropy_coef: NonNegativeFloat = 0.001
-    kl_coef: NonNegativeFloat = 0.0
+    kl_loss_coef: NonNegativeFloat = 0.0
     """Weight of the divergence from the reference. Above 0 a reference is held, whatever the credit method needs."""
     kl_estimator: Literal["k1", "k2", "k3", "k3+"] = "k3+"
     """``k3+``: the value of k3, the gradient of KL(policy || reference). That of k3 is of KL(reference || policy), that

@@ -54,7 +54,7 @@ def test_every_method_trains_and_leaves_a_whole_run_folder(tmp_path: Path, metho
     [
         ("loss.type=gspo", "loss.loss_reduction=token-sum", "credit.type=remax", "filter.type=dynamic"),
         ("loss.type=cispo", "credit.type=vineppo", "vine.samples=2", "filter.type=zero_variance"),
-        ("loss.type=dual_clip", "loss.kl_coef=0.01", "credit.type=grpo", "filter.type=none", "reference.type=ema"),
+        ("loss.type=dual_clip", "loss.kl_loss_coef=0.01", "credit.type=grpo", "filter.type=none", "reference.type=ema"),
         ("credit.type=spro_steps", "reward.overlong_buffer=12", "reference.type=periodic", "reference.every=1"),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> No
     written = yaml.safe_load(path.read_text())
     assert written["credit"] == {"type": "spro", "beta": 0.05, "std_eps": 1e-6}
     assert written["loss"] == {
-        "type": "ppo", "loss_reduction": "seq-mean-token-mean", "entropy_coef": 0.001, "kl_coef": 0.0,
+        "type": "ppo", "loss_reduction": "seq-mean-token-mean", "entropy_coef": 0.001, "kl_loss_coef": 0.0,
         "kl_estimator": "k3+", "clip_ratio_low": 0.2, "clip_ratio_high": 0.2,
     }  # fmt: skip
     assert load_config(path, []) == config
@@ -125,7 +125,7 @@ def test_mistakes_in_the_surrogate(words: list[str], message: str) -> None:
         (["train.steps=many"], r"train\.steps is 'many': input should be a valid integer"),
         (["optimizer.learning_rate=nan"], r"optimizer\.learning_rate is 'nan': input should be a finite number"),
         (["loss.loss_reduction=token_mean"], r"loss\.loss_reduction is 'token_mean': input should be 'token-mean'"),
-        (["loss.kl_coef=-1"], r"loss\.kl_coef is -1"),
+        (["loss.kl_loss_coef=-1"], r"loss\.kl_loss_coef is -1"),
         (["loss.kl_estimator=k4"], r"loss\.kl_estimator is 'k4': input should be 'k1'"),
         (["filter.type=dinamic"], r"filter\.type is 'dinamic'; did you mean 'dynamic'\?"),
         (["filter.acuracy_low=0.1"], r"unknown key 'filter\.acuracy_low'; did you mean 'accuracy_low'\?"),

@@ -27,8 +27,8 @@ def whole_response(values: Float[Tensor, " B"], mask: Bool[Tensor, "B T"]) -> Fl
     return torch.where(mask, values[:, None], 0.0)
 
 
-def discounted_suffix_sum(values: Float[Tensor, "B T"], discount: float) -> Float[Tensor, "B T"]:
-    """The recurrence y_t = x_t + discount * y_{t+1}, backwards from y_T = 0.
+def discounted_suffix_sum(values: Float[Tensor, "B T"], gamma: float) -> Float[Tensor, "B T"]:
+    """The recurrence y_t = x_t + gamma * y_{t+1}, backwards from y_T = 0.
 
     In blocks of about sqrt(T): within a block it is a product with the triangle of powers, and so it is from block to
     block. No loop over T, and no power of the discount that underflows and is divided by.
@@ -36,10 +36,10 @@ def discounted_suffix_sum(values: Float[Tensor, "B T"], discount: float) -> Floa
     rows, width = values.shape
     block = max(1, math.isqrt(width))
     blocks = pad(values, (0, -width % block)).view(rows, -1, block)
-    inside = blocks @ _powers(block, discount, values)
-    carried = inside[:, :, 0] @ _powers(inside.shape[1], discount**block, values)
+    inside = blocks @ _powers(block, gamma, values)
+    carried = inside[:, :, 0] @ _powers(inside.shape[1], gamma**block, values)
     behind = pad(carried[:, 1:], (0, 1))[:, :, None]
-    reach = discount ** torch.arange(block, 0, -1, dtype=values.dtype, device=values.device)
+    reach = gamma ** torch.arange(block, 0, -1, dtype=values.dtype, device=values.device)
     return torch.addcmul(inside, behind, reach).view(rows, -1)[:, :width]
 
 
@@ -65,35 +65,33 @@ def _ordinal(mask: Bool[Tensor, "B T"]) -> Int[Tensor, "B T"]:
     return (mask.cumsum(dim=1) - 1).clamp_(min=0)
 
 
-def discounted_return(
-    rewards: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], discount: float
-) -> Float[Tensor, "B T"]:
-    """What is still to come, discounted a token: y_t = x_t + discount * y_{t+1}; 0 off the mask.
+def discounted_return(rewards: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], gamma: float) -> Float[Tensor, "B T"]:
+    """What is still to come, discounted a token: y_t = x_t + gamma * y_{t+1}; 0 off the mask.
 
     Time passes with the tokens that the policy writes: over a tool's tokens the return is carried unchanged. Without a
     discount that makes no difference, and a plain sum does.
     """
-    if discount == 1:
+    if gamma == 1:
         return suffix_sum(rewards, mask)
-    return unpack(discounted_suffix_sum(pack(rewards, mask), discount), mask)
+    return unpack(discounted_suffix_sum(pack(rewards, mask), gamma), mask)
 
 
 def generalized_advantage(
     rewards: Float[Tensor, "B T"],
     values: Float[Tensor, "B T"],
     mask: Bool[Tensor, "B T"],
-    discount: float,
-    gae_lambda: float,
+    gamma: float,
+    lam: float,
 ) -> Float[Tensor, "B T"]:
     """GAE (Schulman et al., arXiv 1506.02438, Eq. 16); 0 off the mask, where ``values`` may be anything.
 
-        delta_t = r_t + discount * V(s_{t+1}) - V(s_t),    A_t = delta_t + discount * gae_lambda * A_{t+1}
+        delta_t = r_t + gamma * V(s_{t+1}) - V(s_t),    A_t = delta_t + gamma * lam * A_{t+1}
 
     A tool's tokens pass through: the state behind a policy token is that of the next policy token.
     """
     packed_values = pack(values, mask)
-    deltas = pack(rewards, mask) + discount * pad(packed_values[:, 1:], (0, 1)) - packed_values
-    return unpack(discounted_suffix_sum(deltas, discount * gae_lambda), mask)
+    deltas = pack(rewards, mask) + gamma * pad(packed_values[:, 1:], (0, 1)) - packed_values
+    return unpack(discounted_suffix_sum(deltas, gamma * lam), mask)
 
 
 def previous_value(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:

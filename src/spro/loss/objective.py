@@ -40,11 +40,11 @@ def kl_penalty(
     ref_log_probs: Float[Tensor, "B T"],
     weights: Float[Tensor, "B T"],
     estimator: KLEstimator,
-    kl_coef: float,
+    kl_loss_coef: float,
 ) -> Float[Tensor, ""]:
-    """What the loss gains for leaving the reference: kl_coef * sum of weights * estimator(log pi - log pi_ref).
+    """What the loss gains for leaving the reference: kl_loss_coef * sum of weights * estimator(log pi - log pi_ref).
 
     verl and TRL reduce it as they reduce the surrogate, so ``weights`` are those of the loss.
     """
     log_ratio = torch.where(weights > 0, log_probs - ref_log_probs, 0.0)
-    return kl_coef * weighted_sum(estimator(log_ratio), weights)
+    return kl_loss_coef * weighted_sum(estimator(log_ratio), weights)

@@ -65,7 +65,7 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     assert config.run_dir is not None
     check_free(config.run_dir)
     credit, surrogate = build_credit(config.credit), build_surrogate(config.loss)
-    needs = credit.needs | ({"ref_log_probs"} if config.loss.kl_coef > 0 else set())
+    needs = credit.needs | ({"ref_log_probs"} if config.loss.kl_loss_coef > 0 else set())
     torch.set_num_threads(config.model.threads)
     torch.manual_seed(config.seed)
     task = load_task(config.task, config.seed, grader.names)

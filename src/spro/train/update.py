@@ -126,10 +126,10 @@ class Updater:
         scores = score_responses(self.model, sequences, self.rollout.temperature)
         loss = policy_loss(self.surrogate, scores.log_probs, old_log_probs, advantages, weights)
         loss = loss + entropy_bonus(scores.entropy, token_weights, self.loss.entropy_coef)
-        if self.loss.kl_coef > 0:
+        if self.loss.kl_loss_coef > 0:
             ref_log_probs = experience.batch.require("ref_log_probs", "update")[first:last, :width]
             estimator = KL_ESTIMATORS[self.loss.kl_estimator]
-            loss = loss + kl_penalty(scores.log_probs, ref_log_probs, weights, estimator, self.loss.kl_coef)
+            loss = loss + kl_penalty(scores.log_probs, ref_log_probs, weights, estimator, self.loss.kl_loss_coef)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             clipped = self.surrogate.is_clipped(scores.log_probs, old_log_probs, advantages, weights > 0)

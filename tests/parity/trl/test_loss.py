@@ -112,10 +112,10 @@ def test_gspo(tmp_path: Path) -> None:
     assert_same(trainer, theirs, ours(trainer, batch, gspo, "seq-mean-token-mean"))
 
 
-def with_k3(trainer: Any, batch: dict[str, Tensor], kl_coef: float) -> Tensor:
+def with_k3(trainer: Any, batch: dict[str, Tensor], kl_loss_coef: float) -> Tensor:
     log_probs = token_log_probs(logits_of(trainer.model, batch), batch["completion_ids"])
     weights = REDUCTIONS["seq-mean-token-mean"](batch["completion_mask"].bool(), WIDTH)
-    penalty = kl_penalty(log_probs, batch["ref_per_token_logps"], weights, KL_ESTIMATORS["k3"], kl_coef)
+    penalty = kl_penalty(log_probs, batch["ref_per_token_logps"], weights, KL_ESTIMATORS["k3"], kl_loss_coef)
     return ours(trainer, batch, PPO, "seq-mean-token-mean") + penalty
 
 
@@ -125,7 +125,7 @@ def test_the_kl_term_is_k3_with_the_weights_of_the_loss(tmp_path: Path) -> None:
     # Set behind the constructor, which would look for a reference model on disk.
     trainer.beta = 0.04
     theirs = trainer._compute_loss(trainer.model, batch)
-    assert_same(trainer, theirs, with_k3(trainer, batch, kl_coef=0.04))
+    assert_same(trainer, theirs, with_k3(trainer, batch, kl_loss_coef=0.04))
 
 
 def test_by_default_trl_multiplies_k3_by_the_ratio_and_ours_does_not(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_by_default_trl_multiplies_k3_by_the_ratio_and_ours_does_not(tmp_path: P
     trainer.beta = 0.04
     theirs = trainer._compute_loss(trainer.model, batch).item()
     assert theirs == pytest.approx(-0.09585, abs=1e-4)
-    assert with_k3(trainer, batch, kl_coef=0.04).item() == pytest.approx(-0.09964, abs=1e-4)
+    assert with_k3(trainer, batch, kl_loss_coef=0.04).item() == pytest.approx(-0.09964, abs=1e-4)
 
 
 @pytest.mark.parametrize("loss_type", ["grpo", "dr_grpo", "dapo"])

@@ -65,19 +65,19 @@ def test_remax(batch: Ragged) -> None:
     torch.testing.assert_close(METHODS["remax"]()(batch.ours), expected, **TOLERANCE)
 
 
-def with_kl_penalty(batch: Ragged, kl_coef: float) -> Ragged:
+def with_kl_penalty(batch: Ragged, kl_reward_coef: float) -> Ragged:
     """As verl's ``apply_kl_penalty`` with ``kl_penalty: kl``."""
     kl = core_algos.kl_penalty(batch.ours.old_log_probs, batch.ours.ref_log_probs, "kl") * batch.response_mask
-    rewards = batch.token_level_rewards - kl_coef * kl
+    rewards = batch.token_level_rewards - kl_reward_coef * kl
     return Ragged(batch.ours, rewards, batch.response_mask, batch.index)
 
 
 @given(batches(tool_tokens=True), st.floats(0.0, 0.5), share)
-def test_reinforce_plus_plus(batch: Ragged, kl_coef: float, gamma: float) -> None:
+def test_reinforce_plus_plus(batch: Ragged, kl_reward_coef: float, gamma: float) -> None:
     assume(batch.response_mask.sum() > 1)
-    penalized = with_kl_penalty(batch, kl_coef)
+    penalized = with_kl_penalty(batch, kl_reward_coef)
     expected = theirs("reinforce_plus_plus", penalized, config=SimpleNamespace(gamma=gamma))
-    actual = METHODS["reinforce_plus_plus"](kl_coef=kl_coef, discount=gamma)(batch.ours)
+    actual = METHODS["reinforce_plus_plus"](kl_reward_coef=kl_reward_coef, gamma=gamma)(batch.ours)
     torch.testing.assert_close(actual, expected, **TOLERANCE)
 
 
@@ -90,14 +90,14 @@ def on_mask(advantages: Tensor, batch: Ragged) -> Tensor:
 def test_ppo(batch: Ragged, gamma: float, lam: float) -> None:
     assume(batch.response_mask.sum() > 1)
     expected = on_mask(theirs("gae", batch, values=batch.ours.values, gamma=gamma, lam=lam), batch)
-    actual = METHODS["ppo"](discount=gamma, gae_lambda=lam)(batch.ours)
+    actual = METHODS["ppo"](gamma=gamma, lam=lam)(batch.ours)
     torch.testing.assert_close(actual, expected, **TOLERANCE)
 
 
 @given(batches(tool_tokens=True), st.floats(0.0, 0.5), share, share)
-def test_ppo_with_kl(batch: Ragged, kl_coef: float, gamma: float, lam: float) -> None:
+def test_ppo_with_kl(batch: Ragged, kl_reward_coef: float, gamma: float, lam: float) -> None:
     assume(batch.response_mask.sum() > 1)
-    penalized = with_kl_penalty(batch, kl_coef)
+    penalized = with_kl_penalty(batch, kl_reward_coef)
     expected = on_mask(theirs("gae", penalized, values=batch.ours.values, gamma=gamma, lam=lam), batch)
-    actual = METHODS["ppo_kl"](discount=gamma, gae_lambda=lam, kl_coef=kl_coef)(batch.ours)
+    actual = METHODS["ppo_kl"](gamma=gamma, lam=lam, kl_reward_coef=kl_reward_coef)(batch.ours)
     torch.testing.assert_close(actual, expected, **TOLERANCE)

@@ -112,13 +112,13 @@ def prefix_sums(rows: Rows, mask: Mask) -> Rows:
     ]
 
 
-def returns(rows: Rows, mask: Mask, discount: float = 1.0) -> Rows:
+def returns(rows: Rows, mask: Mask, gamma: float = 1.0) -> Rows:
     """What is still to come; time passes with the tokens that the policy writes."""
     result = [[0.0] * len(row) for row in rows]
     for i, here in enumerate(mask):
         for t in written(here):
             to_come = [s for s in written(here) if s >= t]
-            result[i][t] = math.fsum(discount**age * rows[i][s] for age, s in enumerate(to_come))
+            result[i][t] = math.fsum(gamma**age * rows[i][s] for age, s in enumerate(to_come))
     return result
 
 

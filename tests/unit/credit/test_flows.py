@@ -75,12 +75,12 @@ def test_soft_min_form_of_no_step_is_zero() -> None:
 
 @settings(max_examples=100)
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=60), st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)))
-def test_discounted_suffix_sum_against_its_loop(row: list[float], discount: float) -> None:
+def test_discounted_suffix_sum_against_its_loop(row: list[float], gamma: float) -> None:
     expected, following = [], 0.0
     for value in reversed(row):
-        following = value + discount * following
+        following = value + gamma * following
         expected.insert(0, following)
-    assert_matches(discounted_suffix_sum(floats(row), discount), [expected])
+    assert_matches(discounted_suffix_sum(floats(row), gamma), [expected])
 
 
 def test_powers_that_underflow_do_no_harm() -> None:
@@ -90,10 +90,10 @@ def test_powers_that_underflow_do_no_harm() -> None:
 
 
 @for_random_batches(shares)
-def test_returns_against_their_loops(batch: TokenBatch, discount: float) -> None:
+def test_returns_against_their_loops(batch: TokenBatch, gamma: float) -> None:
     p, mask = plain(batch), batch.response_mask
     cleared = batch.values.masked_fill(~mask, 0.0)
-    assert_matches(discounted_return(cleared, mask, discount), returns(p.values, p.response_mask, discount))
+    assert_matches(discounted_return(cleared, mask, gamma), returns(p.values, p.response_mask, gamma))
     assert_matches(suffix_sum(cleared, mask), returns(p.values, p.response_mask))
     assert_matches(prefix_sum_(cleared, mask), prefix_sums(p.values, p.response_mask))
 

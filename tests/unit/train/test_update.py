@@ -161,7 +161,7 @@ def test_the_kl_penalty_is_in_the_loss_and_pulls_to_the_reference() -> None:
     assert batch.ref_log_probs is not None
     nothing = torch.zeros_like(batch.old_log_probs)
     d = (batch.old_log_probs - batch.ref_log_probs)[batch.response_mask]
-    loss = LossConfig(entropy_coef=0.0, kl_coef=0.5, kl_estimator="k2", loss_reduction="token-mean")
+    loss = LossConfig(entropy_coef=0.0, kl_loss_coef=0.5, kl_estimator="k2", loss_reduction="token-mean")
     stats = updater(model, loss).update(experience, nothing)
     torch.testing.assert_close(stats.loss, 0.5 * (d**2 / 2).mean())
     again = scorer.score(GROUPS, 0).batch

@@ -17,24 +17,24 @@ from spro.credit.sources import at_last_token, log_ratio
 class PPO(Method):
     """Generalized advantage estimation on the outcome, whitened over the batch.
 
-        delta[i,t] = r[i,t] + discount * V(s_{t+1}) - V(s_t),    r_i paid at the last token
-        A          = whiten( delta_t + discount * gae_lambda * A_{t+1} )
+        delta[i,t] = r[i,t] + gamma * V(s_{t+1}) - V(s_t),    r_i paid at the last token
+        A          = whiten( delta_t + gamma * lam * A_{t+1} )
 
     A tool's tokens pass through: they have no value, and the state behind a policy token is that of the next one.
     With both factors 1, as in verl's defaults, the advantage before whitening is r_i - V(s_t).
 
     Attributes:
-        discount: a token.
-        gae_lambda: 1 trusts the returns alone, 0 the critic alone.
+        gamma: discount a token.
+        lam: of GAE; 1 trusts the returns alone, 0 the critic alone.
     """
 
-    discount: float = 1.0
-    gae_lambda: float = 1.0
+    gamma: float = 1.0
+    lam: float = 1.0
     name: ClassVar[str] = "ppo"
     needs: ClassVar[frozenset[str]] = frozenset({"values"})
 
     def __post_init__(self) -> None:
-        check_share(discount=self.discount, gae_lambda=self.gae_lambda)
+        check_share(gamma=self.gamma, lam=self.lam)
 
     def rewards(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
         """What each token is paid."""
@@ -43,7 +43,7 @@ class PPO(Method):
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: whitening mixes rewards and values."""
         mask, values = batch.response_mask, batch.require("values", self.name)
-        advantage = generalized_advantage(self.rewards(batch), values, mask, self.discount, self.gae_lambda)
+        advantage = generalized_advantage(self.rewards(batch), values, mask, self.gamma, self.lam)
         return {"whitened": whitened(advantage, mask)}
 
 
@@ -51,25 +51,27 @@ class PPO(Method):
 class PPOWithKL(PPO):
     """PPO with a KL penalty in the reward (Ouyang et al., arXiv 2203.02155, Eq. 2).
 
-        r[i,t] = r_i at the last token - kl_coef * log pi_old(a_t|s_t) / pi_ref(a_t|s_t)
+        r[i,t] = r_i at the last token - kl_reward_coef * log pi_old(a_t|s_t) / pi_ref(a_t|s_t)
 
     Attributes:
-        discount: a token.
-        gae_lambda: 1 trusts the returns alone, 0 the critic alone.
-        kl_coef: penalty a nat, in units of reward; verl's ``kl_ctrl.kl_coef``, which acts there only with
+        gamma: discount a token.
+        lam: of GAE; 1 trusts the returns alone, 0 the critic alone.
+        kl_reward_coef: penalty a nat, in units of reward; verl's ``kl_ctrl.kl_coef``, which acts there only with
             ``use_kl_in_reward``.
     """
 
-    kl_coef: float = 0.001
+    kl_reward_coef: float = 0.001
     name: ClassVar[str] = "ppo_kl"
     needs: ClassVar[frozenset[str]] = frozenset({"values", "old_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least_zero(kl_coef=self.kl_coef)
+        check_at_least_zero(kl_reward_coef=self.kl_reward_coef)
 
     def rewards(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
         """Outcome and penalty."""
         old_log_probs = batch.require("old_log_probs", self.name)
         ref_log_probs = batch.require("ref_log_probs", self.name)
-        return super().rewards(batch) - self.kl_coef * log_ratio(old_log_probs, ref_log_probs, batch.response_mask)
+        return super().rewards(batch) - self.kl_reward_coef * log_ratio(
+            old_log_probs, ref_log_probs, batch.response_mask
+        )

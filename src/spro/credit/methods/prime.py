@@ -22,24 +22,24 @@ class PRIME(Method):
     """Return of the implicit process reward and of the outcome, each with a leave-one-out baseline, as in the paper.
 
         r[i,t] = beta * log pi_phi(a_t|s_t) / pi_ref(a_t|s_t)
-        A[i,t] = sum over s >= t of discount^(s-t) (r[i,s] - mean over the others k of mean over their tokens of r[k])
+        A[i,t] = sum over s >= t of gamma^(s-t) (r[i,s] - mean over the others k of mean over their tokens of r[k])
                  + r_i - mean over the others k of r_k
 
     pi_phi is a reward model that is trained online on the outcome. A group of one gets 0.
 
     Attributes:
         beta: reward per nat of log-ratio.
-        discount: a token.
+        gamma: discount a token.
     """
 
     beta: float = 0.05
-    discount: float = 1.0
+    gamma: float = 1.0
     name: ClassVar[str] = "prime"
     needs: ClassVar[frozenset[str]] = frozenset({"prm_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:
         check_at_least_zero(beta=self.beta)
-        check_share(discount=self.discount)
+        check_share(gamma=self.gamma)
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """The process term and the outcome term."""
@@ -48,7 +48,7 @@ class PRIME(Method):
         centered = leave_one_out_tokens(rewards, mask, group_ids)
         outcome = leave_one_out(batch.outcome_rewards, group_ids)
         return {
-            "process": discounted_return(centered, mask, self.discount),
+            "process": discounted_return(centered, mask, self.gamma),
             "outcome": whole_response(outcome, mask),
         }
 
@@ -66,15 +66,15 @@ class PRIMERepository(Method):
     it is that of the batch.
 
     Attributes:
-        discount: a token, of process and of outcome.
+        gamma: discount a token, of process and of outcome.
     """
 
-    discount: float = 1.0
+    gamma: float = 1.0
     name: ClassVar[str] = "prime_repository"
     needs: ClassVar[frozenset[str]] = frozenset({"prm_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:
-        check_share(discount=self.discount)
+        check_share(gamma=self.gamma)
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: whitening mixes process and outcome."""
@@ -82,7 +82,7 @@ class PRIMERepository(Method):
         rewards = with_unit_return(implicit_reward(batch, self.name), mask)
         process = amplified_leave_one_out(rewards, mask, group_ids)
         outcome = at_last_token(leave_one_out(batch.outcome_rewards, group_ids), mask)
-        return {"whitened": whitened(discounted_return(process + outcome, mask, self.discount), mask)}
+        return {"whitened": whitened(discounted_return(process + outcome, mask, self.gamma), mask)}
 
 
 @dataclass(frozen=True)

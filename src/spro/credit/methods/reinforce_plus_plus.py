@@ -17,29 +17,29 @@ from spro.credit.sources import at_last_token, log_ratio
 class ReinforcePlusPlus(Method):
     """The return of the outcome and of a KL penalty at each token, whitened over the batch.
 
-        r[i,t] = r_i at the last token - kl_coef * log pi_old(a_t|s_t) / pi_ref(a_t|s_t)
-        A      = whiten( sum over s >= t of discount^(s-t) r[i,s] )
+        r[i,t] = r_i at the last token - kl_reward_coef * log pi_old(a_t|s_t) / pi_ref(a_t|s_t)
+        A      = whiten( sum over s >= t of gamma^(s-t) r[i,s] )
 
     Whitening is over all tokens of the batch (verl's ``masked_whiten``). The return is carried over a tool's tokens, as
     in verl 0.9.1.
 
     Attributes:
-        kl_coef: penalty a nat, in units of reward; verl's ``kl_ctrl.kl_coef``, which acts there only with
+        kl_reward_coef: penalty a nat, in units of reward; verl's ``kl_ctrl.kl_coef``, which acts there only with
             ``use_kl_in_reward``.
-        discount: a token.
+        gamma: discount a token.
 
     Raises:
-        BatchError: ``kl_coef`` is negative or not finite.
+        BatchError: ``kl_reward_coef`` is negative or not finite.
     """
 
-    kl_coef: float = 0.001
-    discount: float = 1.0
+    kl_reward_coef: float = 0.001
+    gamma: float = 1.0
     name: ClassVar[str] = "reinforce_plus_plus"
     needs: ClassVar[frozenset[str]] = frozenset({"old_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:
-        check_at_least_zero(kl_coef=self.kl_coef)
-        check_share(discount=self.discount)
+        check_at_least_zero(kl_reward_coef=self.kl_reward_coef)
+        check_share(gamma=self.gamma)
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: whitening mixes outcome and penalty."""
@@ -47,9 +47,9 @@ class ReinforcePlusPlus(Method):
         old_log_probs = batch.require("old_log_probs", self.name)
         ref_log_probs = batch.require("ref_log_probs", self.name)
 
-        penalty = self.kl_coef * log_ratio(old_log_probs, ref_log_probs, mask)
+        penalty = self.kl_reward_coef * log_ratio(old_log_probs, ref_log_probs, mask)
         rewards = at_last_token(batch.outcome_rewards, mask) - penalty
-        return {"whitened": whitened(discounted_return(rewards, mask, self.discount), mask)}
+        return {"whitened": whitened(discounted_return(rewards, mask, self.gamma), mask)}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tests.unit.credit.examples import (
 from tests.unit.credit.loops import assert_matches, log_ratios, plain, whitened, written
 
 
-def loop(batch: TokenBatch, discount: float, gae_lambda: float, kl_coef: float = 0.0) -> list[list[float]]:
+def loop(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float = 0.0) -> list[list[float]]:
     """The textbook's loop, backwards over the tokens that the policy wrote."""
     p = plain(batch)
     ratio = log_ratios(p.old_log_probs, p.ref_log_probs, p.response_mask)
@@ -30,30 +30,30 @@ def loop(batch: TokenBatch, discount: float, gae_lambda: float, kl_coef: float =
     for i, here in enumerate(p.response_mask):
         reward_to_come, next_value, next_advantage = p.outcome_rewards[i], 0.0, 0.0
         for t in reversed(written(here)):
-            reward = reward_to_come - kl_coef * ratio[i][t]
-            delta = reward + discount * next_value - p.values[i][t]
-            next_advantage = delta + discount * gae_lambda * next_advantage
+            reward = reward_to_come - kl_reward_coef * ratio[i][t]
+            delta = reward + gamma * next_value - p.values[i][t]
+            next_advantage = delta + gamma * lam * next_advantage
             advantages[i][t] = next_advantage
             next_value, reward_to_come = p.values[i][t], 0.0
     return whitened(advantages, p.response_mask)
 
 
 @for_random_batches(shares, shares)
-def test_against_the_loop(batch: TokenBatch, discount: float, gae_lambda: float) -> None:
-    method = PPO(discount=discount, gae_lambda=gae_lambda)
-    assert_matches(method(batch), loop(batch, discount, gae_lambda))
+def test_against_the_loop(batch: TokenBatch, gamma: float, lam: float) -> None:
+    method = PPO(gamma=gamma, lam=lam)
+    assert_matches(method(batch), loop(batch, gamma, lam))
 
 
 @for_random_batches(shares, shares, small)
-def test_with_kl_against_the_loop(batch: TokenBatch, discount: float, gae_lambda: float, kl_coef: float) -> None:
-    method = PPOWithKL(discount=discount, gae_lambda=gae_lambda, kl_coef=kl_coef)
-    assert_matches(method(batch), loop(batch, discount, gae_lambda, kl_coef))
+def test_with_kl_against_the_loop(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float) -> None:
+    method = PPOWithKL(gamma=gamma, lam=lam, kl_reward_coef=kl_reward_coef)
+    assert_matches(method(batch), loop(batch, gamma, lam, kl_reward_coef))
 
 
 def test_generalized_advantage_by_hand() -> None:
     # delta = [0.5 * 0.25 - 0.5, 0.5 * 0.75 - 0.25, 1 - 0.75] = [-0.375, 0.125, 0.25], carried on with 0.5 * 0.5.
     advantage = generalized_advantage(
-        floats([0, 0, 1]), floats([0.5, 0.25, 0.75]), bools([1, 1, 1]), discount=0.5, gae_lambda=0.5
+        floats([0, 0, 1]), floats([0.5, 0.25, 0.75]), bools([1, 1, 1]), gamma=0.5, lam=0.5
     )
     torch.testing.assert_close(advantage, floats([-0.375 + 0.1875 / 4, 0.125 + 0.25 / 4, 0.25]))
 
@@ -67,7 +67,7 @@ def test_by_hand() -> None:
 def test_with_kl_by_hand() -> None:
     # Rewards [-1, 0, 1 + 1], returns [1, 2, 2], minus the values [0, 2, 3]: [1, 0, -1].
     batch = single(values=floats([0, 2, 3]), old_log_probs=floats([-1, -1, -3]), ref_log_probs=floats([-3, -1, -1]))
-    torch.testing.assert_close(PPOWithKL(kl_coef=0.5)(batch), floats([1, 0, -1]))
+    torch.testing.assert_close(PPOWithKL(kl_reward_coef=0.5)(batch), floats([1, 0, -1]))
 
 
 @for_random_batches()
@@ -75,11 +75,11 @@ def test_both_factors_one_is_the_reward_minus_the_value(batch: TokenBatch) -> No
     mask = batch.response_mask
     rewards = at_last_token(batch.outcome_rewards, mask)
     expected = (batch.outcome_rewards[:, None] - batch.values).masked_fill(~mask, 0.0)
-    advantage = generalized_advantage(rewards, batch.values, mask, discount=1.0, gae_lambda=1.0)
+    advantage = generalized_advantage(rewards, batch.values, mask, gamma=1.0, lam=1.0)
     torch.testing.assert_close(advantage, expected)
 
 
-@pytest.mark.parametrize("method", [PPO(discount=0.9, gae_lambda=0.7), PPOWithKL(discount=0.9, gae_lambda=0.7)])
+@pytest.mark.parametrize("method", [PPO(gamma=0.9, lam=0.7), PPOWithKL(gamma=0.9, lam=0.7)])
 @for_random_batches()
 def test_tokens_of_a_tool_pass_through(method: Method, batch: TokenBatch) -> None:
     without_holes, came_from = moved_left(batch)
@@ -87,18 +87,18 @@ def test_tokens_of_a_tool_pass_through(method: Method, batch: TokenBatch) -> Non
 
 
 @for_random_batches(shares, shares)
-def test_no_penalty_is_ppo(batch: TokenBatch, discount: float, gae_lambda: float) -> None:
-    with_kl = PPOWithKL(discount=discount, gae_lambda=gae_lambda, kl_coef=0.0)
-    torch.testing.assert_close(with_kl(batch), PPO(discount=discount, gae_lambda=gae_lambda)(batch))
+def test_no_penalty_is_ppo(batch: TokenBatch, gamma: float, lam: float) -> None:
+    with_kl = PPOWithKL(gamma=gamma, lam=lam, kl_reward_coef=0.0)
+    torch.testing.assert_close(with_kl(batch), PPO(gamma=gamma, lam=lam)(batch))
 
 
 @for_random_batches(shares)
-def test_a_critic_that_knows_the_outcome_leaves_nothing(batch: TokenBatch, gae_lambda: float) -> None:
+def test_a_critic_that_knows_the_outcome_leaves_nothing(batch: TokenBatch, lam: float) -> None:
     perfect = replace(batch, values=batch.outcome_rewards[:, None].expand(batch.shape))
-    advantages = PPO(gae_lambda=gae_lambda)(perfect)
+    advantages = PPO(lam=lam)(perfect)
     torch.testing.assert_close(advantages, torch.zeros_like(advantages), rtol=0, atol=1e-9)
 
 
 def test_impossible_hyper_parameters() -> None:
-    assert_refused(PPO, discount=NO_SHARE, gae_lambda=NO_SHARE)
-    assert_refused(PPOWithKL, discount=NO_SHARE, gae_lambda=NO_SHARE, kl_coef=NEGATIVE)
+    assert_refused(PPO, gamma=NO_SHARE, lam=NO_SHARE)
+    assert_refused(PPOWithKL, gamma=NO_SHARE, lam=NO_SHARE, kl_reward_coef=NEGATIVE)

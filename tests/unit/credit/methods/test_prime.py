@@ -41,12 +41,12 @@ from tests.unit.credit.loops import (
 coefs = st.floats(0.01, 10.0)
 
 
-def loop(batch: TokenBatch, beta: float, discount: float) -> Rows:
+def loop(batch: TokenBatch, beta: float, gamma: float) -> Rows:
     p = plain(batch)
     rewards = scaled(beta, log_ratios(p.prm_log_probs, p.ref_log_probs, p.response_mask))
     process = against_tokens_of_others(rewards, p.group_ids, p.response_mask)
     outcome = spread(against_others(p.outcome_rewards, p.group_ids), p.response_mask)
-    return added(returns(process, p.response_mask, discount), outcome)
+    return added(returns(process, p.response_mask, gamma), outcome)
 
 
 def loop_normalized(rewards: Rows, group_ids: list[int], mask: list[list[bool]]) -> Rows:
@@ -62,12 +62,12 @@ def loop_normalized(rewards: Rows, group_ids: list[int], mask: list[list[bool]])
     return result
 
 
-def loop_repository(batch: TokenBatch, discount: float) -> Rows:
+def loop_repository(batch: TokenBatch, gamma: float) -> Rows:
     p = plain(batch)
     q = log_ratios(p.prm_log_probs, p.ref_log_probs, p.response_mask)
     process = loop_normalized(q, p.group_ids, p.response_mask)
     outcome = at_last_token(against_others(p.outcome_rewards, p.group_ids), p.response_mask)
-    return whitened(returns(added(process, outcome), p.response_mask, discount), p.response_mask)
+    return whitened(returns(added(process, outcome), p.response_mask, gamma), p.response_mask)
 
 
 def loop_recipe(batch: TokenBatch, beta: float, process_coef: float, outcome_coef: float) -> Rows:
@@ -82,13 +82,13 @@ def loop_recipe(batch: TokenBatch, beta: float, process_coef: float, outcome_coe
 
 
 @for_random_batches(betas, shares)
-def test_against_the_loop(batch: TokenBatch, beta: float, discount: float) -> None:
-    assert_matches(PRIME(beta=beta, discount=discount)(batch), loop(batch, beta, discount))
+def test_against_the_loop(batch: TokenBatch, beta: float, gamma: float) -> None:
+    assert_matches(PRIME(beta=beta, gamma=gamma)(batch), loop(batch, beta, gamma))
 
 
 @for_random_batches(shares)
-def test_repository_against_the_loop(batch: TokenBatch, discount: float) -> None:
-    assert_matches(PRIMERepository(discount=discount)(batch), loop_repository(batch, discount))
+def test_repository_against_the_loop(batch: TokenBatch, gamma: float) -> None:
+    assert_matches(PRIMERepository(gamma=gamma)(batch), loop_repository(batch, gamma))
 
 
 @for_random_batches(betas, coefs, coefs)
@@ -103,7 +103,7 @@ HAND = pair(prm_log_probs=floats([-1, -1], [-1, 9]), ref_log_probs=floats([-3, -
 
 def test_by_hand() -> None:
     # Rewards [1, 2], [3] of means 3/2 and 3. Centered [-2, -1], [3/2]; returns [-5/2, -1], [3/2]; outcome 1, -1.
-    torch.testing.assert_close(PRIME(beta=0.5, discount=0.5)(HAND), floats([-1.5, 0], [0.5, 0]))
+    torch.testing.assert_close(PRIME(beta=0.5, gamma=0.5)(HAND), floats([-1.5, 0], [0.5, 0]))
 
 
 def test_repository_by_hand() -> None:
@@ -126,8 +126,8 @@ def unlearned(batch: TokenBatch) -> TokenBatch:
 
 
 @for_random_batches(betas, shares)
-def test_a_reward_model_equal_to_the_reference_is_rloo(batch: TokenBatch, beta: float, discount: float) -> None:
-    torch.testing.assert_close(PRIME(beta=beta, discount=discount)(unlearned(batch)), RLOO()(batch))
+def test_a_reward_model_equal_to_the_reference_is_rloo(batch: TokenBatch, beta: float, gamma: float) -> None:
+    torch.testing.assert_close(PRIME(beta=beta, gamma=gamma)(unlearned(batch)), RLOO()(batch))
 
 
 @for_random_batches()
@@ -179,7 +179,7 @@ def test_the_ratio_of_the_coefficients_does_act() -> None:
     assert not torch.allclose(PRIMERecipe(process_coef=1.0)(HAND), PRIMERecipe()(HAND))
 
 
-@pytest.mark.parametrize("method", [PRIME(discount=0.5), PRIMERepository(discount=0.5), PRIMERecipe()])
+@pytest.mark.parametrize("method", [PRIME(gamma=0.5), PRIMERepository(gamma=0.5), PRIMERecipe()])
 @for_random_batches()
 def test_tokens_of_a_tool_pass_through(method: Method, batch: TokenBatch) -> None:
     without_holes, came_from = moved_left(batch)
@@ -187,6 +187,6 @@ def test_tokens_of_a_tool_pass_through(method: Method, batch: TokenBatch) -> Non
 
 
 def test_impossible_hyper_parameters() -> None:
-    assert_refused(PRIME, beta=NEGATIVE, discount=NO_SHARE)
-    assert_refused(PRIMERepository, discount=NO_SHARE)
+    assert_refused(PRIME, beta=NEGATIVE, gamma=NO_SHARE)
+    assert_refused(PRIMERepository, gamma=NO_SHARE)
     assert_refused(PRIMERecipe, beta=NEGATIVE, process_coef=NEGATIVE, outcome_coef=NEGATIVE)
