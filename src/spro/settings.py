@@ -46,7 +46,7 @@ def dump_config(config: Config) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word: the nearest known one, or all of them when none is near."""
     known = sorted(known)
-    matches = difflib.get_close_matches(word, known, n=1)
+    matches = difflib.get_close_matches(word.lower(), known, n=1)
     return f"did you mean {matches[0]!r}?" if matches else f"known: {', '.join(known)}"
 
 
@@ -59,7 +59,7 @@ def _start(path: Path | None, overrides: Sequence[str]) -> tuple[str, dict[str, 
     if tasks and tasks[-1] != "chain":
         return "the command line", {}
     text = files("spro").joinpath("assets/chain.yaml").read_text("utf-8")
-    return "the embedded chain.yaml", _parse_yaml(text, "chain.yaml")
+    return "the command line" if overrides else "the embedded chain.yaml", _parse_yaml(text, "chain.yaml")
 
 
 def _read(path: Path) -> str:

@@ -88,3 +88,14 @@ def test_a_missing_tensor_is_an_error_that_names_method_and_tensor(method: Metho
         for assign in (method, method.assign):
             with pytest.raises(BatchError, match=f"'{method.name}' needs {tensor},"):
                 assign(lacking)
+
+
+@settings(max_examples=30)
+@given(batch=token_batches())
+def test_float32_and_mixed_types_say_what_float64_says(method: Method, batch: TokenBatch) -> None:
+    # Rewards far apart: what is divided by a deviation that is all rounding has no digits to keep.
+    apart = replace(batch, outcome_rewards=(4 * batch.outcome_rewards).round())
+    single = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in vars(apart).items()}
+    expected = method(apart)
+    for tensors in (single, single | {"outcome_rewards": apart.outcome_rewards}):
+        torch.testing.assert_close(method(TokenBatch(**tensors)).double(), expected, rtol=1e-3, atol=1e-3)

@@ -40,10 +40,12 @@ class TokenBatch:
         step_ids: step of each token, from 0, rising along the response; -1 outside of any step.
         step_rewards: one reward a step, by a process reward model.
         step_values: Monte-Carlo value of the state in which each step begins (VinePPO).
-        step_mask: True on steps that exist; goes with ``step_rewards`` and ``step_values``.
+        step_mask: True on steps that exist, each with at least one token; goes with ``step_rewards`` and
+            ``step_values``.
 
     Raises:
-        BatchError: two tensors disagree on B, T or S; the message names both.
+        BatchError: a tensor has the wrong type, two of them disagree on B, T or S, or (on the CPU, where it costs
+            nothing to look) a reward is not finite or a step has no slot; the message names it.
     """
 
     response_mask: Bool[Tensor, "B T"]
@@ -61,10 +63,28 @@ class TokenBatch:
     step_mask: Bool[Tensor, "B S"] | None = None
 
     def __post_init__(self) -> None:
-        if self.response_mask.dim() != 2 or self.response_mask.dtype is not torch.bool:
+        self._check_types()
+        self._check_shapes()
+        # What lies on another device is not looked at: to wait for it would cost more than the credit.
+        if self.response_mask.device.type == "cpu":
+            self._check_values()
+
+    def _check_types(self) -> None:
+        for field in fields(self):
+            tensor, allowed = getattr(self, field.name), _DTYPES.get(field.name, _FLOATS)
+            if tensor is None and field.default is None:
+                continue
+            if not isinstance(tensor, Tensor):
+                raise BatchError(f"{field.name} must be a tensor, got a {type(tensor).__name__}")
+            if tensor.dtype not in allowed:
+                names = " or ".join(map(_name_of, allowed))
+                raise BatchError(f"{field.name} must be {names}, got {_name_of(tensor.dtype)}: cast it")
+
+    def _check_shapes(self) -> None:
+        if self.response_mask.dim() != 2 or not self.response_mask.numel():
             raise BatchError(
-                "response_mask must be a bool tensor [B, T], "
-                f"got {self.response_mask.dtype} {list(self.response_mask.shape)}"
+                "response_mask must be [B, T] with at least one response and one position, "
+                f"got {list(self.response_mask.shape)}"
             )
         rows, width = self.shape
         of_steps = [tensor for tensor in (self.step_rewards, self.step_values) if tensor is not None]
@@ -81,6 +101,18 @@ class TokenBatch:
         if bool(of_steps) != (self.step_mask is not None):
             raise BatchError("step_rewards or step_values and step_mask go together; one of them is missing")
 
+    def _check_values(self) -> None:
+        for name in ("outcome_rewards", "greedy_rewards"):
+            tensor = getattr(self, name)
+            if tensor is not None and not tensor.isfinite().all():
+                row = int(tensor.isfinite().int().argmin())
+                raise BatchError(f"{name}[{row}] is {float(tensor[row])}; drop what could not be scored")
+        if self.step_ids is not None:
+            slots = self.shape[1] if self.step_mask is None else self.step_mask.shape[1]
+            last = int(self.step_ids.masked_fill(~self.response_mask, -1).max())
+            if last >= slots:
+                raise BatchError(f"step_ids go up to {last}, and there are {slots} step slots; they count from 0")
+
     @property
     def shape(self) -> tuple[int, int]:
         """(B, T)."""
@@ -95,5 +127,19 @@ class TokenBatch:
         return tensor
 
 
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+_FLOATS = (torch.float32, torch.float64)
+"""Not of half precision: its log-probs lose what credit is made of."""
+_INTEGERS = (torch.int64, torch.int32)
+_DTYPES = {
+    "response_mask": (torch.bool,),
+    "step_mask": (torch.bool,),
+    "group_ids": _INTEGERS,
+    "token_ids": _INTEGERS,
+    "step_ids": _INTEGERS,
+}
 _RESPONSE_TENSORS = ("group_ids", "outcome_rewards", "greedy_rewards")
 _STEP_TENSORS = ("step_rewards", "step_values", "step_mask")

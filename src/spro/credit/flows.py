@@ -31,21 +31,22 @@ def discounted_suffix_sum(values: Float[Tensor, "B T"], gamma: float) -> Float[T
     """The recurrence y_t = x_t + gamma * y_{t+1}, backwards from y_T = 0.
 
     In blocks of about sqrt(T): within a block it is a product with the triangle of powers, and so it is from block to
-    block. No loop over T, and no power of the discount that underflows and is divided by.
+    block. No loop over T, and no power of the discount that underflows and is divided by. In float64, because autocast
+    and the TF32 of a GPU leave a product of float32 ten bits.
     """
     rows, width = values.shape
     block = max(1, math.isqrt(width))
-    blocks = pad(values, (0, -width % block)).view(rows, -1, block)
-    inside = blocks @ _powers(block, gamma, values)
-    carried = inside[:, :, 0] @ _powers(inside.shape[1], gamma**block, values)
+    blocks = pad(values.double(), (0, -width % block)).view(rows, -1, block)
+    inside = blocks @ _powers(block, gamma, values.device)
+    carried = inside[:, :, 0] @ _powers(inside.shape[1], gamma**block, values.device)
     behind = pad(carried[:, 1:], (0, 1))[:, :, None]
-    reach = gamma ** torch.arange(block, 0, -1, dtype=values.dtype, device=values.device)
-    return torch.addcmul(inside, behind, reach).view(rows, -1)[:, :width]
+    reach = gamma ** torch.arange(block, 0, -1, dtype=torch.float64, device=values.device)
+    return torch.addcmul(inside, behind, reach).view(rows, -1)[:, :width].to(values.dtype)
 
 
-def _powers(size: int, base: float, like: Tensor) -> Float[Tensor, "s t"]:
+def _powers(size: int, base: float, device: torch.device) -> Float[Tensor, "s t"]:
     """Base^(s - t) for s >= t, else 0; with 0^0 = 1."""
-    steps = torch.arange(size, dtype=like.dtype, device=like.device)
+    steps = torch.arange(size, dtype=torch.float64, device=device)
     return (base ** (steps[:, None] - steps).clamp(min=0)).tril()
 
 
@@ -89,9 +90,10 @@ def generalized_advantage(
 
     A tool's tokens pass through: the state behind a policy token is that of the next policy token.
     """
-    packed_values = pack(values, mask)
-    deltas = pack(rewards, mask) + gamma * pad(packed_values[:, 1:], (0, 1)) - packed_values
-    return unpack(discounted_suffix_sum(deltas, gamma * lam), mask)
+    packed = pack(values, mask)
+    next_values = unpack(pad(packed[:, 1:], (0, 1)), mask)
+    deltas = (rewards + gamma * next_values - values).masked_fill(~mask, 0.0)
+    return discounted_return(deltas, mask, gamma * lam)
 
 
 def previous_value(values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:

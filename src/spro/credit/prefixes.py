@@ -1,7 +1,7 @@
 """Which members of a group begin alike. Axis legend: B responses, T positions."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from spro.credit.reduce import first_member
@@ -14,7 +14,7 @@ _MIX_2 = -0x6B2FB644ECCEEE15
 
 def sharing_prefix(
     token_ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"], group_ids: Int[Tensor, " B"]
-) -> Float[Tensor, "B T"]:
+) -> Int[Tensor, "B T"]:
     """Members of the group, the response itself included, that wrote the same tokens up to and including t.
 
     Only what the policy wrote is compared, and where; 1 off the mask. A prefix is known by a 64-bit hash, the sum of a
@@ -42,11 +42,11 @@ def _shift(values: Int[Tensor, "*shape"], bits: int) -> Int[Tensor, "*shape"]:
     return (values >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def _equal_in_column(values: Int[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+def _equal_in_column(values: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
     """How often each value stands in its column."""
     ordered, order = values.sort(dim=0)
     begins = torch.ones_like(ordered, dtype=torch.bool)
     begins[1:] = ordered[1:] != ordered[:-1]
     run = begins.cumsum(dim=0) - 1
     counts = torch.zeros_like(run).scatter_add(0, run, torch.ones_like(run)).gather(0, run)
-    return torch.empty_like(counts).scatter(0, order, counts).to(torch.get_default_dtype())
+    return torch.empty_like(counts).scatter(0, order, counts)

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.loss.surrogate import LOG_RATIO_LIMIT
+
 KLEstimator = Callable[[Float[Tensor, "B T"]], Float[Tensor, "B T"]]
 """d in nats -> nats."""
 
-LOG_RATIO_LIMIT = 20.0
 K3_LIMIT = 10.0
 
 
@@ -44,7 +45,8 @@ def k3(log_ratio: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     It ends at 10, and its gradient with it: at a token that the reference takes about 12 times as often as the policy.
     """
     inverse = (-log_ratio).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
-    return (inverse.exp() - inverse - 1).clamp(-K3_LIMIT, K3_LIMIT)
+    # expm1: near 0, where a policy starts, e^x - 1 - x would keep no digit of x^2 / 2.
+    return (inverse.expm1() - inverse).clamp(-K3_LIMIT, K3_LIMIT)
 
 
 def k3_straight_through(log_ratio: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:

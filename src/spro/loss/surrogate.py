@@ -1,14 +1,11 @@
 """What a surrogate is, and the pieces they share. Axis legend: B responses, T positions."""
 
-import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-
-from spro.errors import BatchError
 
 LOG_RATIO_LIMIT = 20.0
 """Largest |log rho| before the exponential (verl's ``compute_policy_loss_vanilla``): e^20 is finite in float32."""
@@ -50,18 +47,6 @@ def clipped_surrogate(
     Log-probs off the mask must be finite; a ``Surrogate`` writes 0 there.
     """
     return clipped_objective(importance_ratio(log_probs, old_log_probs), advantages, clip_ratio_low, clip_ratio_high)
-
-
-def check_between(name: str, value: float, low: float, high: float) -> None:
-    """Refuse a hyper-parameter that does not lie strictly between two bounds."""
-    if not low < value < high:
-        raise BatchError(f"{name} is {value}; it must lie between {low:g} and {high:g}")
-
-
-def check_above(name: str, value: float, low: float) -> None:
-    """Refuse a hyper-parameter that is not above a bound or not finite."""
-    if not low < value < math.inf:
-        raise BatchError(f"{name} is {value}; it must be finite and above {low:g}")
 
 
 class Surrogate(ABC):

@@ -10,6 +10,7 @@ from spro.credit import TokenBatch
 from spro.credit.flows import (
     discounted_return,
     discounted_suffix_sum,
+    generalized_advantage,
     pack,
     prefix_sum_,
     previous_value,
@@ -117,3 +118,12 @@ def test_steps_that_are_all_good_never_give_a_return_below_zero(batch: TokenBatc
     smallest = suffix_min(paid, paid > 0, mask)
     to_come = (paid > 0).flip(1).cumsum(dim=1).flip(1) > 0
     assert torch.equal(smallest > 0, to_come & mask)
+
+
+def test_a_discounted_return_is_not_rounded_by_autocast() -> None:
+    rewards = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
+    ones, mask = torch.ones_like(rewards), torch.ones(3, 50, dtype=torch.bool)
+    expected = discounted_return(rewards, mask, 0.97), generalized_advantage(rewards, ones, mask, 0.97, 0.9)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        actual = discounted_return(rewards, mask, 0.97), generalized_advantage(rewards, ones, mask, 0.97, 0.9)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0)

@@ -117,3 +117,9 @@ def test_a_penalty_pulls_the_policy_to_the_reference() -> None:
     _, slope = expected("k3+", logits, reference)
     before, after = (divergence(at.log_softmax(-1), reference) for at in (logits, logits - 0.1 * slope))
     assert after < before
+
+
+def test_k3_keeps_its_digits_where_a_policy_has_hardly_moved() -> None:
+    log_ratio = torch.tensor([[1e-5, -1e-5, 3e-4, -1e-4, 0.0]])
+    torch.testing.assert_close(k3(log_ratio).double(), log_ratio.double().square() / 2, rtol=1e-2, atol=0)
+    assert (k3(log_ratio) >= 0).all()

@@ -6,10 +6,11 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.checks import check_above_zero
 from spro.credit.baselines import pooled_standardized
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import suffix_sum
-from spro.credit.methods.method import Method, check_above_zero
+from spro.credit.methods.method import Method
 from spro.credit.sources import at_step_ends
 
 

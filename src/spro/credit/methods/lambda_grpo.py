@@ -6,10 +6,11 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.checks import check_above_zero
 from spro.credit.baselines import group_standardized
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import whole_response
-from spro.credit.methods.method import Method, check_above_zero
+from spro.credit.methods.method import Method
 from spro.credit.prefixes import sharing_prefix
 
 

@@ -1,6 +1,5 @@
 """What a credit method is."""
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
 from functools import reduce
@@ -11,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spro.credit.batch import TokenBatch
-from spro.errors import BatchError
 
 REQUIRED = "required"
 """Stands in ``hyper_parameters`` for the default of a field that has none."""
@@ -28,34 +26,6 @@ class Credit:
 
     advantages: Float[Tensor, "B T"]
     terms: dict[str, Float[Tensor, "B T"]]
-
-
-def check_finite(**hyper_parameters: float) -> None:
-    """Refuse values that are not finite, by name."""
-    for name, value in hyper_parameters.items():
-        if not math.isfinite(value):
-            raise BatchError(f"{name} is {value}; it must be finite")
-
-
-def check_at_least_zero(**hyper_parameters: float) -> None:
-    """Refuse values that are negative or not finite, by name."""
-    for name, value in hyper_parameters.items():
-        if not (math.isfinite(value) and value >= 0):
-            raise BatchError(f"{name} is {value}; it must be finite and at least 0")
-
-
-def check_above_zero(**hyper_parameters: float | int) -> None:
-    """Refuse values that are not above zero or not finite, by name."""
-    for name, value in hyper_parameters.items():
-        if not (math.isfinite(value) and value > 0):
-            raise BatchError(f"{name} is {value}; it must be finite and above 0")
-
-
-def check_share(**hyper_parameters: float) -> None:
-    """Refuse values outside [0, 1], by name."""
-    for name, value in hyper_parameters.items():
-        if not 0 <= value <= 1:
-            raise BatchError(f"{name} is {value}; it must lie in [0, 1]")
 
 
 class Method(ABC):
@@ -81,22 +51,12 @@ class Method(ABC):
         Raises:
             BatchError: a tensor that the method needs is missing; names method and tensor.
         """
-        self._check_needs(batch)
         terms = self.terms(batch)
         return Credit(advantages=reduce(torch.add, terms.values()), terms=terms)
 
-    @torch.no_grad()
     def __call__(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
-        """Advantages of the tokens, 0 where the response mask is False; raises as ``assign`` does.
-
-        The terms are added up in the first one's memory, so this takes less of it than ``assign``.
-        """
-        self._check_needs(batch)
-        return reduce(Tensor.add_, self.terms(batch).values())
-
-    def _check_needs(self, batch: TokenBatch) -> None:
-        for tensor in sorted(self.needs):
-            batch.require(tensor, self.name)
+        """Advantages of the tokens, 0 where the response mask is False; raises as ``assign`` does."""
+        return self.assign(batch).advantages
 
     @classmethod
     def hyper_parameters(cls) -> dict[str, Any]:

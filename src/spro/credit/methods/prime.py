@@ -6,10 +6,11 @@ from typing import ClassVar
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from spro.checks import check_at_least_zero, check_share
 from spro.credit.baselines import leave_one_out, leave_one_out_tokens, whitened
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import discounted_return, suffix_sum, whole_response
-from spro.credit.methods.method import Method, check_at_least_zero, check_share
+from spro.credit.methods.method import Method
 from spro.credit.reduce import group_size, group_sum, is_alone, masked_mean
 from spro.credit.sources import at_last_token, log_ratio, without_last_token
 

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.checks import check_above_zero, check_finite
 from spro.credit.baselines import leave_one_out, leave_one_out_tokens, whitened
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import soft_min_form, suffix_min, suffix_sum, whole_response
-from spro.credit.methods.method import Method, check_above_zero, check_finite
+from spro.credit.methods.method import Method
 from spro.credit.reduce import group_sum, is_alone, masked_mean, others_mean
 from spro.credit.sources import at_last_token, at_step_ends, tokens_a_step
 

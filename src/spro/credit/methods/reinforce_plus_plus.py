@@ -6,10 +6,11 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.checks import check_at_least_zero, check_share
 from spro.credit.baselines import group_centered, whitened
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import discounted_return, whole_response
-from spro.credit.methods.method import Method, check_at_least_zero, check_share
+from spro.credit.methods.method import Method
 from spro.credit.sources import at_last_token, log_ratio
 
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.checks import check_at_least_zero
 from spro.credit.batch import TokenBatch
-from spro.credit.methods.method import check_at_least_zero
 from spro.credit.methods.spro import SPRO
 
 

@@ -19,11 +19,12 @@ class SPROControlVariate(SPRO):
         lambda_g = least squares of outcome on MSA[t-1], over the tokens of all groups but g
         A[i,t]   = outcome_i - lambda_g * MSA[i,t-1]
 
-    MSA[t-1] does not depend on the action at t, nor does lambda, which other groups gave. So on-policy and summed over
-    tokens the expected gradient is that of the outcome alone, and its variance is less by what the prefix explains. The
-    weights 1/|y| of ``seq-mean-token-mean`` depend on actions to come and make that approximate; use
-    ``seq-mean-token-sum-norm``. MSA[t-1] is that of the last token that the policy wrote before t; 0 at the first one.
-    With a single group in the batch lambda is 0 and this is GRPO.
+    MSA[t-1] does not depend on the action at t, nor does lambda, which other groups gave. So the expected gradient is
+    that of the outcome alone, and its variance is less by what the prefix explains: on-policy, summed over tokens, with
+    groups that no filter chose by their outcome. The weights 1/|y| of ``seq-mean-token-mean`` depend on actions to come
+    and make that approximate (use ``seq-mean-token-sum-norm``), and so does the accuracy window. MSA[t-1] is that of
+    the last token that the policy wrote before t; 0 at the first one. With a single group in the batch lambda is 0 and
+    this is GRPO.
 
     Attributes:
         beta: reward per nat of log-ratio; cancels in lambda * MSA.

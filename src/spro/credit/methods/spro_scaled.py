@@ -6,9 +6,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from spro.checks import check_above_zero, check_at_least_zero
 from spro.credit.baselines import masked_std
 from spro.credit.batch import TokenBatch
-from spro.credit.methods.method import check_above_zero, check_at_least_zero
 from spro.credit.methods.spro import SPRO
 
 

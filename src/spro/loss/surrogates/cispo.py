@@ -6,7 +6,8 @@ from typing import ClassVar
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spro.loss.surrogate import Surrogate, check_above, importance_ratio
+from spro.checks import check_above
+from spro.loss.surrogate import Surrogate, importance_ratio
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spro.loss.surrogate import check_above, importance_ratio
+from spro.checks import check_above
+from spro.loss.surrogate import importance_ratio
 from spro.loss.surrogates.ppo import PPOClip
 
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spro.loss.surrogate import Surrogate, check_above, check_between, clip_decides, clipped_objective
+from spro.checks import check_above, check_between
+from spro.loss.surrogate import Surrogate, clip_decides, clipped_objective
 
 LOG_RATIO_LIMIT = 10.0
 """Largest log s before the exponential; verl's."""

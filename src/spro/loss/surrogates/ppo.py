@@ -6,7 +6,8 @@ from typing import ClassVar
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spro.loss.surrogate import Surrogate, check_above, check_between, clip_decides, clipped_surrogate, importance_ratio
+from spro.checks import check_above, check_between
+from spro.loss.surrogate import Surrogate, clip_decides, clipped_surrogate, importance_ratio
 
 
 @dataclass(frozen=True)
