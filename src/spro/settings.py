@@ -131,7 +131,9 @@ def _describe(problem: ErrorDetails) -> str:
     key = ".".join(names)
     match problem["type"]:
         case "extra_forbidden":
-            return f"unknown key {key!r}; {nearest(names[-1], section.model_fields)}"
+            owners, known = _types_with(section, names[-1]), section.model_fields
+            hint = f"it belongs to the type {' or '.join(owners)}" if owners else nearest(names[-1], known)
+            return f"unknown key {key!r}; {hint}"
         case "missing":
             return f"the key {'.'.join([*names, *_first_required(section, choices, names)])!r} is missing"
         case "union_tag_not_found":
@@ -166,6 +168,13 @@ def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel], dict[str, t
         if len(members) == 1:
             section = members[0]
     return section, choices, names
+
+
+def _types_with(section: type[BaseModel], key: str) -> list[str]:
+    """The other types that may stand in place of a section and have the key: ``periodic`` for ``every``."""
+    unions = [_sections_of(field.annotation) for field in Config.model_fields.values()]
+    others = [other for union in unions if section in union for other in union]
+    return [_type_name(other) for other in others if key in other.model_fields]
 
 
 def _first_required(section: type[BaseModel], choices: dict[str, type[BaseModel]], names: list[str]) -> list[str]:

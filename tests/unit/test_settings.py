@@ -117,6 +117,8 @@ def test_mistakes_in_the_surrogate(words: list[str], message: str) -> None:
     [
         (["train.stesp=3"], r"unknown key 'train\.stesp'; did you mean 'steps'\?"),
         (["trian.steps=3"], r"unknown key 'trian'; did you mean 'train'\?"),
+        (["reference.every=3"], r"the command line: unknown key 'reference.every'; it belongs to the type periodic"),
+        (["filter.type=dynamic", "filter.accuracy_low=0.1"], r"'filter.accuracy_low'; it belongs to the type accuracy"),
         (["task.max_operator=3"], r"unknown key 'task\.max_operator'; did you mean 'max_operators'\?"),
         (["task.type=erus"], r"task\.type is 'erus'; did you mean 'eurus'\?"),
         (["task.type=eurus", "model.path=m"], r"the command line: the key 'task\.path' is missing"),
