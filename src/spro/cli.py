@@ -22,7 +22,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"spro {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a model; without a config the embedded lab run")
+    package = Path(__file__).parent
+    train = commands.add_parser(
+        "train",
+        help="train a model; without a config the embedded lab run",
+        epilog=f"Every key, its default and what it does: {package / 'config.py'}; of credit.type: spro methods",
+    )
     train.add_argument("words", nargs="*", metavar="CONFIG.yaml | key=value", help="a config first, then settings")
     train.set_defaults(run=run_train)
 
@@ -30,7 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
     methods.add_argument("name", nargs="?", help="say all of one method: its equation, source and choices")
     methods.set_defaults(run=run_methods)
 
-    oracle = commands.add_parser("oracle", help="score the credit methods against exact advantages")
+    oracle = commands.add_parser(
+        "oracle",
+        help="score the credit methods against exact advantages",
+        epilog=f"Every key, its default and what it does: {package / 'lab/oracle/config.py'}",
+    )
     oracle.add_argument("words", nargs="*", metavar="key=value", help="settings, for example methods=spro,grpo out=DIR")
     oracle.set_defaults(run=run_oracle)
 
