@@ -99,3 +99,11 @@ def test_float32_and_mixed_types_say_what_float64_says(method: Method, batch: To
     expected = method(apart)
     for tensors in (single, single | {"outcome_rewards": apart.outcome_rewards}):
         torch.testing.assert_close(method(TokenBatch(**tensors)).double(), expected, rtol=1e-3, atol=1e-3)
+
+
+@settings(max_examples=5)
+@given(batch=token_batches())
+def test_nothing_depends_on_a_value_and_nothing_waits_for_one(method: Method, batch: TokenBatch) -> None:
+    # Tensors without values: a branch on data, a shape that depends on data or a copy to the host is an error.
+    empty = TokenBatch(**{name: tensor.to("meta") for name, tensor in vars(batch).items()})
+    assert method(empty).shape == batch.shape
