@@ -19,7 +19,7 @@ ECHO = {"do": "echo", "text": "\ud800\0 and \u00e9"}
 GIB = 2**30
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=50.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -28,7 +28,7 @@ def wait_for(condition, seconds=20.0):
 
 @pytest.fixture
 def pool(odd_program):
-    with WorkerPool(1, 20.0, GIB, program=odd_program) as pool:
+    with WorkerPool(1, 50.0, GIB, program=odd_program) as pool:
         yield pool
 
 
