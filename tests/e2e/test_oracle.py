@@ -2,11 +2,19 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 
+from spro.cli import main
 from spro.credit import METHODS
+from spro.lab.oracle import study
+from spro.lab.oracle.drift import Training
 from tests.e2e.command import spro
 
 QUICK = ("prompts=2", "groups=4", "batches=20", "vine_samples=2", "length=3", "lengths=", "drifts=", "drift=0.2")
@@ -36,3 +44,40 @@ def test_a_misspelt_setting_is_one_line_and_leaves_nothing(tmp_path: Path) -> No
     done = spro("oracle", "metods=spro", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "spro: unknown key 'metods'; did you mean 'methods'?\n")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    words = ("oracle", *QUICK[:2], "batches=1000000", "methods=rloo", "out=above/truth")
+    command = [sys.executable, "-m", "spro.cli", *words]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith("scoring")
+            process.send_signal(number)
+            assert process.wait(timeout=60) == 128 + number
+        finally:
+            process.kill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_drift_that_cannot_be_reached_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short(*arguments: object) -> Training:
+        return replace(Training(*arguments), max_steps=2)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(study, "Training", short)
+    words = ["oracle", *QUICK, "drifts=0", "drift=20", "group_sizes=", "methods=rloo", "out=truth"]
+    assert main(words) == 1
+    assert "cannot reach 20" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+    assert main([*words, "drift=0.01", "learning_rate=50", "drifts="]) == 0
+    assert sorted(path.name for path in (tmp_path / "truth").iterdir()) == [
+        "config.yaml",
+        "oracle.html",
+        "scores.jsonl",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["truth"]

@@ -99,27 +99,85 @@ def test_the_process_term_is_a_kl_bonus(members: int, seed: int) -> None:
     torch.testing.assert_close(of_process, of_bonus, rtol=0, atol=1e-10)
 
 
-def test_the_control_variate_leaves_the_expected_gradient_as_it_is() -> None:
-    """Over all batches of two groups of two, though its slope is fitted on the batch: on the other group.
+@dataclass(frozen=True, eq=False)
+class PairsOfGroups:
+    """Every batch of two groups of two, N of them.
 
     Members of a group may change places, so a pair is written out once and counted as often as it comes.
+
+    Attributes:
+        members: rows of the responses; the first two are a group, the last two another; int [N, 4].
+        probs: of each batch; [N].
     """
-    responses = all_responses(2)
-    policy, ref = random_table(30), random_table(40)
-    outcomes = torch.rand(len(responses.mask), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    members: Tensor
+    probs: Tensor
+
+
+def pairs_of_groups(responses: Responses, policy: Tensor) -> PairsOfGroups:
     of_response = responses.log_probs(policy).sum(dim=1).exp()
     pairs = list(combinations_with_replacement(range(len(responses.mask)), 2))
     members = torch.tensor([(*first, *second) for first, second in product(pairs, repeat=2)])
     orders = torch.tensor([(1 + (a != b)) * (1 + (c != d)) for a, b, c, d in members.tolist()])
     probs = of_response[members].prod(dim=1) * orders
     assert float(probs.sum()) == pytest.approx(1)
+    return PairsOfGroups(members, probs)
 
-    group_ids = torch.tensor([0, 0, 1, 1])
-    batches = [batch_of(responses, rows, group_ids, policy, ref, outcomes[rows]) for rows in members]
-    grpo, variate = METHODS["grpo"](), METHODS["spro_control_variate"]()
-    plain = torch.cat([prob * grpo(batch) for prob, batch in zip(probs, batches, strict=True)])
-    reduced = torch.cat([prob * variate(batch) for prob, batch in zip(probs, batches, strict=True)])
+
+def expected_advantages(
+    name: str, pairs: PairsOfGroups, responses: Responses, policy: Tensor, ref: Tensor, outcomes: Tensor
+) -> Tensor:
+    """Of each token of each batch, times the probability of the batch; [4 N, T]."""
+    method, group_ids = METHODS[name](), torch.tensor([0, 0, 1, 1])
+    batches = (batch_of(responses, rows, group_ids, policy, ref, outcomes[rows]) for rows in pairs.members)
+    return torch.cat([prob * method(batch) for prob, batch in zip(pairs.probs, batches, strict=True)])
+
+
+def test_the_control_variate_leaves_the_expected_gradient_as_it_is() -> None:
+    """Over all batches of two groups of two, though its slope is fitted on the batch: on the other group."""
+    responses = all_responses(2)
+    policy, ref = random_table(30), random_table(40)
+    outcomes = torch.rand(len(responses.mask), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    pairs = pairs_of_groups(responses, policy)
+    plain, reduced = (
+        expected_advantages(name, pairs, responses, policy, ref, outcomes) for name in ("grpo", "spro_control_variate")
+    )
     assert float((plain - reduced).abs().max()) > 1e-3
-    expected = gradient(responses, members.flatten(), plain, policy)
+    rows = pairs.members.flatten()
+    expected = gradient(responses, rows, plain, policy)
     assert float(expected.abs().max()) > 0.01
-    torch.testing.assert_close(gradient(responses, members.flatten(), reduced, policy), expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(gradient(responses, rows, reduced, policy), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("is_filtered", [False, True])
+def test_the_accuracy_filter_takes_this_from_the_control_variate(is_filtered: bool) -> None:
+    """Groups chosen by their outcome: that one was kept tells of the action at t, so MSA[t-1] no longer drops out.
+
+    A response is right, 1 and not 0, if its last token is 0. With the filter a group is drawn anew until its mean
+    outcome lies in (0.2, 0.8).
+    """
+    responses = all_responses(2)
+    policy, ref = random_table(30), random_table(40)
+    last = responses.tokens.gather(1, responses.mask.sum(dim=1, keepdim=True) - 1)[:, 0]
+    outcomes = (last == 0).double()
+    pairs = pairs_of_groups(responses, policy)
+    if is_filtered:
+        means = outcomes[pairs.members].reshape(-1, 2, 2).mean(dim=2)
+        kept = ((means > 0.2) & (means < 0.8)).all(dim=1)
+        pairs = PairsOfGroups(pairs.members[kept], pairs.probs[kept] / pairs.probs[kept].sum())
+    of_grpo, of_variate = (
+        gradient(
+            responses,
+            pairs.members.flatten(),
+            expected_advantages(name, pairs, responses, policy, ref, outcomes),
+            policy,
+        )
+        for name in ("grpo", "spro_control_variate")
+    )
+    difference = float((of_variate - of_grpo).norm())
+    if is_filtered:
+        assert float(of_grpo.norm()) == pytest.approx(1.94, abs=0.01)
+        assert difference == pytest.approx(0.58, abs=0.01)
+    else:
+        assert float(of_grpo.norm()) > 0.2
+        assert difference < 1e-10

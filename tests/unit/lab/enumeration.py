@@ -6,7 +6,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from spro.lab.oracle.truth import Policy
+from spro.lab.oracle.truth import TabularPolicy
 from spro.lab.oracle.world import World
 
 
@@ -16,9 +16,9 @@ def tiny_world(prompts: int = 2, length: int = 3) -> World:
     return World(moves, torch.tensor([0, 1])[:prompts], torch.tensor([2, 0])[:prompts], length)
 
 
-def random_policy(world: World, seed: int) -> Policy:
+def random_policy(world: World, seed: int) -> TabularPolicy:
     generator = torch.Generator().manual_seed(seed)
-    return Policy(torch.randn(world.table, generator=generator, dtype=torch.float64))
+    return TabularPolicy(torch.randn(world.table, generator=generator, dtype=torch.float64))
 
 
 @dataclass(frozen=True, eq=False)

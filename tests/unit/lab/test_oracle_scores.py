@@ -1,6 +1,6 @@
 """Scores of methods of which the truth is known."""
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import ClassVar
 
 import pytest
@@ -11,7 +11,7 @@ from spro.credit import METHODS, Method, TokenBatch
 from spro.errors import ConfigError
 from spro.lab.oracle.config import BLOCKS, dump_config, parse_config
 from spro.lab.oracle.drift import warm_start
-from spro.lab.oracle.experience import Recipe, Scene
+from spro.lab.oracle.experience import Recipe, Scene, Vine, batch_gradients
 from spro.lab.oracle.samples import Sampler
 from spro.lab.oracle.score import Estimate
 from spro.lab.oracle.study import run_study, score_methods, stated_method
@@ -19,6 +19,7 @@ from spro.lab.oracle.table import written
 from spro.lab.oracle.truth import exact_truth
 from spro.lab.oracle.world import arithmetic_world
 from tests.strategies import default_method
+from tests.unit.lab.enumeration import all_responses, padded, random_policy, tiny_world
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ class Tilted(Method):
         return {"outcome": METHODS["rloo"]()(batch) + bonus}
 
 
+@dataclass(frozen=True)
+class Demanding(Method):
+    """Asks for a value that no method of the library leaves without a default."""
+
+    std_eps: float
+    name: ClassVar[str] = "demanding"
+
+    def terms(self, batch: TokenBatch) -> dict[str, Tensor]:
+        return {"outcome": METHODS["rloo"]()(batch)}
+
+
 @pytest.fixture(scope="module")
 def scores() -> dict[str, dict[str, Estimate]]:
     generator = torch.Generator().manual_seed(0)
@@ -61,8 +73,8 @@ def scores() -> dict[str, dict[str, Estimate]]:
         "silent": METHODS["spro_process"](),
         "vineppo": METHODS["vineppo"](),
     }
-    recipe = Recipe(groups=16, group_size=4, rollouts=4)
-    return score_methods(methods, scene, recipe, 400, Sampler(scene.truth.policy, generator))
+    sampler = Sampler(scene.truth.policy, generator)
+    return score_methods(methods, scene, Recipe(groups=16, group_size=4), 400, sampler, Vine(sampler, 4))
 
 
 def test_the_true_advantage_scores_full_marks(scores: dict[str, dict[str, Estimate]]) -> None:
@@ -92,6 +104,37 @@ def test_an_unbiased_method_shows_no_bias_and_a_biased_one_does(scores: dict[str
     assert tilted.value > 5 * tilted.error
 
 
+def test_a_bias_that_is_known_is_measured() -> None:
+    """RLOO is exact in expectation, so the bias of `Tilted` is the gradient of its bonus: over all responses."""
+    world = tiny_world()
+    policy = random_policy(world, 0)
+    scene = Scene(world, exact_truth(world, policy), policy, policy)
+    exact = scene.truth.gradient.flatten()
+    expected = exact.clone()
+    for prompt in range(world.prompts):
+        responses = all_responses(world, prompt)
+        registers, tokens = (padded([getattr(r, name) for r in responses], 3) for name in ("registers", "tokens"))
+        mask = padded([[1] * len(r.tokens) for r in responses], 3)
+        cells = world.cells(torch.tensor(prompt), torch.arange(3), registers)
+        bonus = 0.5 * (tokens == 0) * mask.double()
+        probs = torch.stack([r.log_prob(policy.log_probs, prompt).exp() for r in responses])
+        expected += probs @ batch_gradients(policy, cells[:, None], tokens[:, None], bonus[:, None]) / world.prompts
+    scale = expected @ exact / (exact @ exact)
+    known = {
+        "scale": scale,
+        "bias": (expected - scale * exact).norm() / (scale * exact).norm(),
+        "unscaled_bias": (expected - exact).norm() / exact.norm(),
+        "cosine": torch.nn.functional.cosine_similarity(expected, exact, dim=0),
+    }
+
+    sampler = Sampler(policy, torch.Generator().manual_seed(1))
+    methods = {"rloo": METHODS["rloo"](), "tilted": Tilted()}
+    own = score_methods(methods, scene, Recipe(groups=32, group_size=4), 400, sampler)["tilted"]
+    for name, value in known.items():
+        assert own[name].value == pytest.approx(float(value), abs=5 * own[name].error)
+        assert own[name].error < 0.04 * abs(float(value))
+
+
 def test_what_has_no_meaning_has_no_value(scores: dict[str, dict[str, Estimate]]) -> None:
     assert scores["silent"]["correlation"].value is None
     assert scores["silent"]["silent"].value == 1
@@ -112,15 +155,25 @@ def test_every_method_is_scored_and_no_score_depends_on_what_else_is_scored() ->
     every = list(run_study(parse_config([*quick, "drifts=", "group_sizes="])))
     assert [[row.method for row in result.rows] for result in every] == [list(METHODS)]
 
-    few = [*quick, "methods=spro,vineppo"]
-    results = list(run_study(parse_config([*few, "drifts=0", "group_sizes=2"])))
-    assert [(r.setting.group_size, r.setting.drift) for r in results] == [(4, 0.0), (2, 0.2), (4, 0.2)]
-    assert results[2].rows == tuple(row for row in every[0].rows if row.method in {"rloo", "spro", "vineppo"})
+    for names in ({"rloo", "spro"}, {"rloo", "vineppo"}, {"rloo", "prime", "ppo"}):
+        few = [*quick, f"methods={','.join(names)}", "drifts=0", "group_sizes=2"]
+        results = list(run_study(parse_config(few)))
+        assert [(r.setting.group_size, r.setting.drift) for r in results] == [(4, 0.0), (2, 0.2), (4, 0.2)]
+        assert results[2].setting == every[0].setting
+        assert results[2].rows == tuple(row for row in every[0].rows if row.method in names)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_required_hyper_parameter_has_a_stated_value(name: str) -> None:
     assert type(stated_method(name, 6)) is type(default_method(name))
+
+
+def test_the_length_is_all_that_the_oracle_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {f.name for method in METHODS.values() for f in fields(method) if f.default is MISSING}
+    assert asked == {"max_response_length"}
+    monkeypatch.setattr("spro.lab.oracle.study.METHODS", {"demanding": Demanding})
+    with pytest.raises(ConfigError, match="the oracle states no std_eps for the method 'demanding'"):
+        stated_method("demanding", 6)
 
 
 @pytest.mark.parametrize(

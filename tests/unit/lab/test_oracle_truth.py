@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from spro.credit import METHODS, TokenBatch
-from spro.lab.oracle.drift import Training, drifted_scenes, warm_start
-from spro.lab.oracle.experience import Recipe, Scene, batch_gradients, sample_experience
+from spro.lab.oracle.drift import PRM_BETA, Training, drifted_scenes, prm_auc, prm_pull, warm_start
+from spro.lab.oracle.experience import Recipe, Scene, ScoredSamples, Vine, batch_gradients, sample_experience
 from spro.lab.oracle.samples import Sampler, greedy_outcomes, sample_responses, sampled_values
-from spro.lab.oracle.truth import Policy, exact_truth
+from spro.lab.oracle.truth import TabularPolicy, exact_truth
 from spro.lab.oracle.world import BROKEN, OPERATIONS, arithmetic_world
 from tests.unit.lab.enumeration import all_responses, expected_outcome, padded, random_policy, tiny_world
 
@@ -128,7 +128,7 @@ def test_an_impossible_token_is_never_drawn() -> None:
     logits = torch.zeros(world.table, dtype=torch.float64)
     logits[..., 0] = -torch.inf
     samples = sample_responses(
-        world, Sampler(Policy(logits), torch.Generator().manual_seed(0)), torch.arange(2).repeat(500)
+        world, Sampler(TabularPolicy(logits), torch.Generator().manual_seed(0)), torch.arange(2).repeat(500)
     )
     assert (samples.tokens[samples.mask] != 0).all()
 
@@ -148,7 +148,7 @@ def test_vine_values_close_in_on_the_truth_as_the_root_of_their_rollouts() -> No
 def test_vineppo_is_the_true_advantage_when_its_values_are() -> None:
     scene = scene_of(arithmetic_world(2, 5, torch.Generator().manual_seed(1)))
     sampler = Sampler(scene.truth.policy, torch.Generator().manual_seed(0))
-    experience = sample_experience(scene, Recipe(groups=4, group_size=5, rollouts=1), sampler)
+    experience = sample_experience(scene, Recipe(groups=4, group_size=5), sampler)
     batch = TokenBatch(**{**vars(experience.batch), "step_values": experience.batch.values})
     mask = batch.response_mask
     torch.testing.assert_close(METHODS["vineppo"]()(batch), experience.advantages * mask, **EXACT)
@@ -158,7 +158,7 @@ def test_a_batch_holds_what_its_fields_promise() -> None:
     world = arithmetic_world(2, 5, torch.Generator().manual_seed(1))
     scene = scene_of(world)
     sampler = Sampler(scene.truth.policy, torch.Generator().manual_seed(0))
-    experience = sample_experience(scene, Recipe(groups=4, group_size=3, step_length=2, rollouts=2), sampler)
+    experience = sample_experience(scene, Recipe(groups=4, group_size=3, step_length=2), sampler, Vine(sampler, 2))
     batch = experience.batch
     assert all(tensor is not None for tensor in vars(batch).values())
     assert batch.step_rewards.shape == (12, 3)
@@ -178,6 +178,60 @@ def test_a_batch_holds_what_its_fields_promise() -> None:
         batch.greedy_rewards.tolist()
         == greedy_outcomes(world, scene.truth.policy)[torch.tensor([0, 1, 0, 1]).repeat_interleave(3)].tolist()
     )
+
+
+@pytest.mark.parametrize(
+    ("tokens", "outcomes"),
+    [
+        # Prompt 0 goes 0 -> 2 -> 1 -> 2, its target; prompt 1 goes 1 -> 0, its target, and ends there. The first row
+        # alone, followed at every position, would lead to 0 and to 1.
+        ([[1, 1, 0], [1, 2, 0]], [1.0, 1.0]),
+        # Prompt 0 goes 0 -> 1 and ends; prompt 1 goes 1 -> 2 -> 1 -> 0, its target. By the first row: 2 and 1.
+        ([[0, 2, 0], [0, 1, 1]], [0.0, 1.0]),
+    ],
+)
+def test_the_greedy_response_takes_the_best_token_of_each_position(
+    tokens: list[list[int]], outcomes: list[float]
+) -> None:
+    world = tiny_world()
+    logits = torch.zeros(world.table, dtype=torch.float64)
+    for prompt, position in product(range(2), range(3)):
+        logits[prompt, position, :, tokens[prompt][position]] = 1.0
+    assert greedy_outcomes(world, TabularPolicy(logits)).tolist() == outcomes
+
+
+def test_the_implicit_prm_descends_primes_cross_entropy() -> None:
+    world = arithmetic_world(2, 5, torch.Generator().manual_seed(1))
+    scene = scene_of(world)
+    sampler = Sampler(scene.truth.policy, torch.Generator().manual_seed(0))
+    experience = sample_experience(scene, Recipe(groups=8, group_size=4), sampler)
+    batch, tokens = experience.batch, experience.batch.token_ids
+    assert set(batch.outcome_rewards.tolist()) == {0.0, 1.0}
+
+    logits = scene.prm.logits.clone().requires_grad_()
+    log_ratio = (logits.log_softmax(dim=-1) - scene.reference.log_probs).flatten(0, 2)[experience.cells, tokens]
+    score = PRM_BETA * (log_ratio * batch.response_mask).sum(dim=1)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(score, batch.outcome_rewards)
+    (uphill,) = torch.autograd.grad(loss, logits)
+    pull = batch_gradients(scene.prm, experience.cells[None], tokens[None], prm_pull(experience)[None])[0]
+    assert float(pull.abs().max()) > 1e-4
+    torch.testing.assert_close(pull, -uphill.flatten(), **EXACT)
+
+
+def test_the_implicit_prm_is_judged_by_the_pairs_that_it_ranks_right() -> None:
+    scores = torch.tensor([3.0, 1.0, 2.0, 2.0, 9.0, 8.0], dtype=torch.float64)
+    outcomes = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 1.0], dtype=torch.float64)
+    nothing = torch.zeros(6, 1, dtype=torch.float64)
+    batch = TokenBatch(
+        response_mask=torch.ones(6, 1, dtype=torch.bool),
+        group_ids=torch.tensor([0, 0, 2, 2, 1, 1]),
+        outcome_rewards=outcomes,
+        prm_log_probs=scores[:, None],
+        ref_log_probs=nothing,
+    )
+    experience = ScoredSamples(batch, nothing.long(), nothing, nothing[:, 0])
+    # Prompt 0 (groups 0 and 2): right 3 and 2, wrong 1 and 2; three pairs in order, one tie. Prompt 1 has none wrong.
+    assert prm_auc(experience, prompts=2) == 3.5 / 4
 
 
 def test_division_breaks_what_it_does_not_divide() -> None:

@@ -8,9 +8,9 @@ import torch
 
 from spro.credit import GRPO
 from spro.errors import TrainingError
-from spro.lab.oracle.experience import Experience, Recipe, Scene, batch_gradients, sample_experience
+from spro.lab.oracle.experience import Recipe, Scene, ScoredSamples, batch_gradients, sample_experience
 from spro.lab.oracle.samples import Sampler
-from spro.lab.oracle.truth import Policy, exact_truth
+from spro.lab.oracle.truth import TabularPolicy, exact_truth
 from spro.lab.oracle.world import World
 
 PRM_BETA = 0.05
@@ -34,7 +34,7 @@ class Training:
     max_steps: int = 5000
 
 
-def warm_start(world: World, accuracy: float, generator: torch.Generator, spread: float = 1.5) -> Policy:
+def warm_start(world: World, accuracy: float, generator: torch.Generator, spread: float = 1.5) -> TabularPolicy:
     """A random policy that was improved by exact natural policy gradient until its accuracy is ``accuracy``.
 
     The last step is made as short as is needed, by bisection, so every length and seed starts alike.
@@ -46,27 +46,27 @@ def warm_start(world: World, accuracy: float, generator: torch.Generator, spread
         spread: standard deviation of the random logits, in nats.
     """
     logits = spread * torch.randn(world.table, generator=generator, dtype=torch.float64)
-    truth = exact_truth(world, Policy(logits))
+    truth = exact_truth(world, TabularPolicy(logits))
     while truth.accuracy < accuracy:
         logits = truth.policy.logits
         direction = truth.advantages
-        truth = exact_truth(world, Policy(logits + direction))
+        truth = exact_truth(world, TabularPolicy(logits + direction))
         if truth.accuracy >= accuracy:
             return _bisect(world, logits, direction, accuracy)
     return truth.policy
 
 
-def _bisect(world: World, logits: torch.Tensor, direction: torch.Tensor, accuracy: float) -> Policy:
+def _bisect(world: World, logits: torch.Tensor, direction: torch.Tensor, accuracy: float) -> TabularPolicy:
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        is_below = exact_truth(world, Policy(logits + middle * direction)).accuracy < accuracy
+        is_below = exact_truth(world, TabularPolicy(logits + middle * direction)).accuracy < accuracy
         low, high = (middle, high) if is_below else (low, middle)
-    return Policy(logits + high * direction)
+    return TabularPolicy(logits + high * direction)
 
 
 def drifted_scenes(
-    world: World, reference: Policy, drifts: Sequence[float], training: Training, generator: torch.Generator
+    world: World, reference: TabularPolicy, drifts: Sequence[float], training: Training, generator: torch.Generator
 ) -> Iterator[Scene]:
     """Train by GRPO on sampled responses; a scene whenever the exact drift has come to the next of ``drifts``.
 
@@ -105,7 +105,7 @@ def _trained(scene: Scene, training: Training, sampler: Sampler) -> Scene:
     return Scene(scene.world, exact_truth(scene.world, policy), scene.reference, prm)
 
 
-def prm_pull(experience: Experience) -> torch.Tensor:
+def prm_pull(experience: ScoredSamples) -> torch.Tensor:
     """What PRIME's cross-entropy weighs each token's grad log pi_phi with; float [B, T].
 
     The loss is that of sigmoid(beta * sum of log pi_phi / pi_ref) against the outcome; minus its derivative with
@@ -117,14 +117,16 @@ def prm_pull(experience: Experience) -> torch.Tensor:
     return PRM_BETA * (batch.outcome_rewards - predicted)[:, None] * batch.response_mask
 
 
-def _stepped(policy: Policy, experience: Experience, advantages: torch.Tensor, learning_rate: float) -> Policy:
+def _stepped(
+    policy: TabularPolicy, experience: ScoredSamples, advantages: torch.Tensor, learning_rate: float
+) -> TabularPolicy:
     batch = experience.batch
     tokens = batch.require("token_ids", "oracle")
     gradient = batch_gradients(policy, experience.cells[None], tokens[None], advantages[None])[0]
-    return Policy(policy.logits + learning_rate * gradient.reshape(policy.logits.shape))
+    return TabularPolicy(policy.logits + learning_rate * gradient.reshape(policy.logits.shape))
 
 
-def prm_auc(experience: Experience, prompts: int) -> float:
+def prm_auc(experience: ScoredSamples, prompts: int) -> float:
     """How often the implicit reward model ranks a right response above a wrong one to the same prompt; ties count half.
 
     Mean over the prompts that have both kinds; NaN without one.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spro.credit import TokenBatch
 from spro.lab.oracle.samples import Sampler, Samples, greedy_outcomes, sample_responses, sampled_values
-from spro.lab.oracle.truth import Policy, Truth
+from spro.lab.oracle.truth import TabularPolicy, Truth
 from spro.lab.oracle.world import World
 
 GIVEN = {
@@ -37,8 +37,8 @@ class Scene:
 
     world: World
     truth: Truth
-    reference: Policy
-    prm: Policy
+    reference: TabularPolicy
+    prm: TabularPolicy
 
     @property
     def drift(self) -> float:
@@ -54,17 +54,28 @@ class Recipe:
         groups: a batch; each prompt gets an equal share of them.
         group_size: responses a group.
         step_length: tokens a step.
-        rollouts: from the start of each step, for VinePPO; 0 leaves ``step_values`` out.
     """
 
     groups: int
     group_size: int
     step_length: int = 1
-    rollouts: int = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Experience:
+class Vine:
+    """Rollouts from the start of each step, for VinePPO.
+
+    Attributes:
+        sampler: with a generator of its own, so that a batch holds the same responses with rollouts and without.
+        rollouts: from each state.
+    """
+
+    sampler: Sampler
+    rollouts: int
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredSamples:
     """Sampled responses as credit methods see them, and the truth about each token.
 
     Attributes:
@@ -80,8 +91,15 @@ class Experience:
     baseline: Float[Tensor, " B"]
 
 
-def sample_experience(scene: Scene, recipe: Recipe, sampler: Sampler) -> Experience:
-    """Sample one batch from the policy."""
+def sample_experience(scene: Scene, recipe: Recipe, sampler: Sampler, vine: Vine | None = None) -> ScoredSamples:
+    """Sample one batch from the policy.
+
+    Args:
+        scene: the policy in its world.
+        recipe: how.
+        sampler: of the responses.
+        vine: of ``step_values``; None leaves them out.
+    """
     world = scene.world
     group_prompts = torch.arange(recipe.groups) % world.prompts
     samples = sample_responses(world, sampler, group_prompts.repeat_interleave(recipe.group_size))
@@ -101,10 +119,10 @@ def sample_experience(scene: Scene, recipe: Recipe, sampler: Sampler) -> Experie
         prm_log_probs=look_up(scene.prm.log_probs),
         values=values,
         greedy_rewards=greedy_outcomes(world, scene.truth.policy)[samples.prompts],
-        **_steps(scene, recipe, sampler, samples, values),
+        **_steps(scene, recipe.step_length, samples, values, vine),
     )
     baseline = scene.truth.values[torch.arange(world.prompts), 0, world.starts]
-    return Experience(batch, cells, look_up(scene.truth.advantages), baseline[samples.prompts])
+    return ScoredSamples(batch, cells, look_up(scene.truth.advantages), baseline[samples.prompts])
 
 
 def _values_of_tokens(scene: Scene, samples: Samples) -> Float[Tensor, "B T"]:
@@ -114,10 +132,10 @@ def _values_of_tokens(scene: Scene, samples: Samples) -> Float[Tensor, "B T"]:
 
 
 def _steps(
-    scene: Scene, recipe: Recipe, sampler: Sampler, samples: Samples, values: Float[Tensor, "B T"]
+    scene: Scene, length: int, samples: Samples, values: Float[Tensor, "B T"], vine: Vine | None
 ) -> dict[str, Tensor]:
     """Step ids; 2 V - 1 behind each step, as an exact PRM would say; values of the states in which steps begin."""
-    mask, length = samples.mask, recipe.step_length
+    mask = samples.mask
     width = mask.shape[1]
     step_mask = mask[:, ::length]
     # Behind a response's last step stands its outcome.
@@ -129,22 +147,22 @@ def _steps(
         "step_mask": step_mask,
         "step_rewards": (2 * behind - 1).masked_fill(~step_mask, 0.0),
     }
-    if recipe.rollouts:
+    if vine is not None:
         rows, columns = step_mask.nonzero(as_tuple=True)
         estimates = sampled_values(
             scene.world,
-            sampler,
+            vine.sampler,
             samples.prompts[rows],
             columns * length,
             samples.registers[rows, columns * length],
-            recipe.rollouts,
+            vine.rollouts,
         )
         steps["step_values"] = torch.zeros_like(steps["step_rewards"]).index_put((rows, columns), estimates)
     return steps
 
 
 def batch_gradients(
-    policy: Policy, cells: Int[Tensor, "N B T"], tokens: Int[Tensor, "N B T"], advantages: Float[Tensor, "N B T"]
+    policy: TabularPolicy, cells: Int[Tensor, "N B T"], tokens: Int[Tensor, "N B T"], advantages: Float[Tensor, "N B T"]
 ) -> Float[Tensor, "N D"]:
     """Policy gradient of each of N batches with respect to the logits, flattened to D numbers.
 

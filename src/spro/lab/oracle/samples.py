@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from spro.lab.oracle.truth import Policy
+from spro.lab.oracle.truth import TabularPolicy
 from spro.lab.oracle.world import World
 
 
@@ -44,7 +44,7 @@ class Sampler:
     each state's own distribution.
     """
 
-    def __init__(self, policy: Policy, generator: torch.Generator) -> None:
+    def __init__(self, policy: TabularPolicy, generator: torch.Generator) -> None:
         rows = policy.probs.flatten(0, 2)
         self._tokens = rows.shape[1]
         # The last entry of a row would be its end but for rounding; left out, no draw can leave its row.
@@ -95,7 +95,7 @@ def sampled_values(
     return world.solved[prompts, registers].reshape(-1, rollouts).mean(dim=1)
 
 
-def greedy_outcomes(world: World, policy: Policy) -> Float[Tensor, " P"]:
+def greedy_outcomes(world: World, policy: TabularPolicy) -> Float[Tensor, " P"]:
     """Outcome of the greedy response to each prompt."""
     best = policy.logits.argmax(dim=-1).flatten()
     prompts, registers = torch.arange(world.prompts), world.starts

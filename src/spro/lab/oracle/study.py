@@ -10,10 +10,10 @@ from spro.credit import METHODS, Method, TokenBatch
 from spro.errors import ConfigError
 from spro.lab.oracle.config import BLOCKS, OracleConfig
 from spro.lab.oracle.drift import Training, drifted_scenes, prm_auc, warm_start
-from spro.lab.oracle.experience import GIVEN, Recipe, Scene, batch_gradients, sample_experience
+from spro.lab.oracle.experience import GIVEN, Recipe, Scene, Vine, batch_gradients, sample_experience
 from spro.lab.oracle.samples import Sampler
 from spro.lab.oracle.score import Estimate, estimate_scores
-from spro.lab.oracle.sums import Answer, Sums, sums_of
+from spro.lab.oracle.sums import BlockTruth, Sums, sums_of
 from spro.lab.oracle.world import arithmetic_world
 
 UNIT = "rloo"
@@ -94,11 +94,14 @@ def _scenes(config: OracleConfig, length: int, drifts: list[float]) -> Iterator[
 def _score_setting(config: OracleConfig, length: int, group_size: int, drift: float, scene: Scene) -> Result:
     names = config.method_names
     needs = frozenset[str]().union(*(METHODS[name].needs for name in names))
-    rollouts = config.vine_samples if "step_values" in needs else 0
-    recipe = Recipe(config.groups, group_size, config.step_length, rollouts)
-    sampler = Sampler(scene.truth.policy, torch.Generator().manual_seed(config.seed + 1))
+    recipe = Recipe(config.groups, group_size, config.step_length)
+    policy = scene.truth.policy
+    sampler = Sampler(policy, torch.Generator().manual_seed(config.seed + 1))
+    # Two generators: whether a method asks for rollouts must not change the responses of all.
+    of_rollouts = Sampler(policy, torch.Generator().manual_seed(config.seed + 2))
+    vine = Vine(of_rollouts, config.vine_samples) if "step_values" in needs else None
     methods = {name: stated_method(name, length) for name in names}
-    scores = score_methods(methods, scene, recipe, config.batches, sampler)
+    scores = score_methods(methods, scene, recipe, config.batches, sampler, vine)
 
     whole = sample_experience(scene, Recipe(scene.world.prompts, 500), sampler)
     setting = Setting(
@@ -114,7 +117,12 @@ def _score_setting(config: OracleConfig, length: int, group_size: int, drift: fl
 
 
 def score_methods(
-    methods: dict[str, Method], scene: Scene, recipe: Recipe, batches: int, sampler: Sampler
+    methods: dict[str, Method],
+    scene: Scene,
+    recipe: Recipe,
+    batches: int,
+    sampler: Sampler,
+    vine: Vine | None = None,
 ) -> dict[str, dict[str, Estimate]]:
     """Scores of each method on the same ``batches`` batches; RLOO must be among the methods.
 
@@ -127,7 +135,7 @@ def score_methods(
     per_block = batches // BLOCKS
     wide = replace(recipe, groups=recipe.groups * per_block)
     for _ in range(BLOCKS):
-        experience = sample_experience(scene, wide, sampler)
+        experience = sample_experience(scene, wide, sampler, vine)
         batch = experience.batch
         parts = split_batch(batch, per_block)
         mask = batch.response_mask
@@ -139,11 +147,11 @@ def score_methods(
         ideal = split((batch.outcome_rewards - experience.baseline)[:, None] * mask)
         policy = scene.truth.policy
         ideal_gradients = batch_gradients(policy, cells, tokens, ideal)
-        answer = Answer(split(mask), split(experience.advantages), truth, ideal_gradients)
-        control.append(sums_of(answer, ideal, ideal_gradients))
+        block_truth = BlockTruth(split(mask), split(experience.advantages), truth, ideal_gradients)
+        control.append(sums_of(block_truth, ideal, ideal_gradients))
         for name, method in methods.items():
             advantages = torch.stack([method(part) for part in parts])
-            blocks[name].append(sums_of(answer, advantages, batch_gradients(policy, cells, tokens, advantages)))
+            blocks[name].append(sums_of(block_truth, advantages, batch_gradients(policy, cells, tokens, advantages)))
     return {name: estimate_scores(blocks[name], control, blocks[UNIT], truth) for name in methods}
 
 
@@ -157,12 +165,12 @@ def split_batch(batch: TokenBatch, count: int) -> list[TokenBatch]:
 def stated_method(name: str, length: int) -> Method:
     """The method with its defaults; where it asks for a value, the one that the oracle states.
 
-    ``std_eps`` 1e-6, as GRPO has it; ``max_response_length`` the length that a response may have.
+    That is ``max_response_length``: the length that a response may have.
 
     Raises:
         ConfigError: it asks for something else.
     """
-    stated = {"std_eps": 1e-6, "max_response_length": length}
+    stated = {"max_response_length": length}
     method = METHODS[name]
     asked = [field.name for field in fields(method) if field.default is MISSING]  # type: ignore[arg-type]
     for field in asked:

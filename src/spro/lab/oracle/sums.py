@@ -47,7 +47,7 @@ class Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class BlockTruth:
     """The truth of a block of batches, against which every method is held.
 
     Attributes:
@@ -63,18 +63,18 @@ class Answer:
     control: Float[Tensor, "N D"]
 
 
-def sums_of(answer: Answer, advantages: Float[Tensor, "N B T"], gradients: Float[Tensor, "N D"]) -> Sums:
+def sums_of(truth: BlockTruth, advantages: Float[Tensor, "N B T"], gradients: Float[Tensor, "N D"]) -> Sums:
     """The sums of a block of batches."""
-    mask = answer.mask
-    on_truth, control_on_truth = gradients @ answer.gradient, answer.control @ answer.gradient
+    mask = truth.mask
+    on_truth, control_on_truth = gradients @ truth.gradient, truth.control @ truth.gradient
     products = (
         gradients.square().sum(),
-        (gradients * answer.control).sum(),
+        (gradients * truth.control).sum(),
         on_truth.sum(),
         on_truth.square().sum(),
         (on_truth * control_on_truth).sum(),
     )
-    said, true = advantages[mask], answer.advantages[mask]
+    said, true = advantages[mask], truth.advantages[mask]
     counts = true.abs() > ADVANTAGE_TOLERANCE
     is_silent = said.abs() <= SILENT
     agrees = (said.sign() == true.sign()) & ~is_silent
@@ -83,7 +83,7 @@ def sums_of(answer: Answer, advantages: Float[Tensor, "N B T"], gradients: Float
         gradient=gradients.sum(dim=0),
         gradients=torch.stack(products),
         tokens=_moments(said, true),
-        inside=_moments(_centered(advantages, mask)[mask], _centered(answer.advantages, mask)[mask]),
+        inside=_moments(_centered(advantages, mask)[mask], _centered(truth.advantages, mask)[mask]),
         signs=torch.stack([counts.sum(), (counts & is_silent).sum(), (counts & agrees).sum()]).double(),
     )
 

@@ -14,7 +14,7 @@ from spro.lab.oracle.world import World
 
 
 @dataclass(frozen=True, eq=False)
-class Policy:
+class TabularPolicy:
     """A table of logits; its gradient is taken with respect to these.
 
     Attributes:
@@ -46,7 +46,7 @@ class Truth:
         accuracy: J, the expected outcome, mean over prompts.
     """
 
-    policy: Policy
+    policy: TabularPolicy
     values: Float[Tensor, "P L+1 R"]
     action_values: Float[Tensor, "P L R A"]
     occupancy: Float[Tensor, "P L R"]
@@ -62,14 +62,14 @@ class Truth:
         """Of J with respect to the logits: occupancy * pi * A, divided by P (the policy gradient theorem)."""
         return self.occupancy[..., None] * self.policy.probs * self.advantages / len(self.values)
 
-    def drift_from(self, reference: Policy) -> float:
+    def drift_from(self, reference: TabularPolicy) -> float:
         """KL(pi || pi_ref) in nats a response, mean over prompts."""
         log_ratio = self.policy.log_probs - reference.log_probs
         of_states = (self.policy.probs * log_ratio).sum(dim=-1)
         return float((self.occupancy * of_states).sum() / len(self.values))
 
 
-def exact_truth(world: World, policy: Policy) -> Truth:
+def exact_truth(world: World, policy: TabularPolicy) -> Truth:
     """One sweep backwards for the values, one forwards for the occupancy."""
     prompts, length, registers, _ = world.table
     rows = torch.arange(prompts)
