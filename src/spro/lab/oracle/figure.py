@@ -53,7 +53,8 @@ class Panel:
 
 def render_panel(panel: Panel) -> str:
     """The figure as markup."""
-    heights = [_height(panel, e) for curve in panel.curves for e in curve.estimates]
+    shown = [estimate for curve in panel.curves for e in curve.estimates for estimate in (e, *_interval(e))]
+    heights = [_height(panel, estimate) for estimate in shown]
     low, high, ticks = _vertical_axis(panel, [height for height in heights if height is not None])
     scale = _Scale(panel, low, high)
     curves = "".join(_curve(panel, curve, scale) for curve in panel.curves)
@@ -158,8 +159,16 @@ def _dot(panel: Panel, curve: Curve, index: int, x: str, y: float) -> str:
 
 def _whisker(panel: Panel, curve: Curve, estimate: Estimate, x: str, scale: _Scale) -> str:
     """The 95 % interval."""
-    if estimate.value is None or not estimate.error or estimate.is_floored:
+    ends = [scale.y(_height(panel, end) or 0.0) for end in _interval(estimate)]
+    if not ends:
         return ""
-    ends = [Estimate(estimate.value + sign * Z95 * estimate.error) for sign in (-1, 1)]
-    low, high = (scale.y(_height(panel, end) or 0.0) for end in ends)
-    return tag("line", x1=x, x2=x, y1=f"{low:.1f}", y2=f"{high:.1f}", stroke=curve.color)
+    return tag("line", x1=x, x2=x, y1=f"{ends[0]:.1f}", y2=f"{ends[1]:.1f}", stroke=curve.color)
+
+
+def _interval(estimate: Estimate) -> tuple[Estimate, ...]:
+    """The ends of the 95 % interval, if there is one; what is positive stays so, for the axes that are logarithmic."""
+    if estimate.value is None or not estimate.error or estimate.is_floored:
+        return ()
+    reach = Z95 * estimate.error
+    low = estimate.value - reach
+    return Estimate(max(low, estimate.value / 10) if estimate.value > 0 else low), Estimate(estimate.value + reach)

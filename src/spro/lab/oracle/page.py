@@ -15,7 +15,7 @@ PANELS = (
     ("correlation", "Correlation with the true advantage", False),
     ("cosine", "Cosine of the expected gradient", False),
     ("bias", "Bias of the gradient, best scale", True),
-    ("noise_ratio", "Variance of the gradient, RLOO is 1", True),
+    ("noise_ratio", "Noise of the gradient (variance / scale\u00b2), RLOO is 1", True),
 )
 """Score, title, whether its axis is logarithmic."""
 SHOWN = ("spro", "grpo", "rloo", "spro_control_variate", "prime", "pure", "ppo", "vineppo")
@@ -25,7 +25,8 @@ DASHES = ("", "6 3", "2 3")
 READING = (
     "Each line is a credit method; choose them by name, point at a name to see its line alone. Whiskers are 95 % "
     "intervals. A hollow dot is a bias that these batches cannot tell from 0: it is smaller than where the dot stands. "
-    "A line is missing where a score has no meaning, as the bias of a method that does not point along the gradient."
+    "A line is missing where a score has no meaning, as the bias of a method that does not point along the gradient. "
+    "Read noise beside bias: a gradient that is long because it is bent has little noise for its length."
 )
 
 
@@ -111,18 +112,18 @@ def _style(methods: Sequence[str]) -> str:
 
 
 def _table(base: Result) -> str:
-    heads = "".join(tag("th", safe(name.replace("_", " ")), scope="col") for name in ("method", *COLUMNS, "is given"))
+    heads = "".join(tag("th", safe(name.replace("_", " ")), scope="col") for name in ("method", "is given", *COLUMNS))
     rows = "".join(
         tag(
             "tr",
             tag("th", safe(row.method), scope="row")
-            + "".join(tag("td", safe(written(row.scores[name]))) for name in COLUMNS)
-            + tag("td", safe(row.given)),
+            + tag("td", safe(row.given))
+            + "".join(tag("td", safe(written(row.scores[name]))) for name in COLUMNS),
         )
         for row in ranked(base)
     )
     table = tag("table", tag("caption", safe(describe(base.setting))) + tag("thead", tag("tr", heads)) + rows)
-    scroll = tag("div", table, class_="scroll tall", tabindex=0, role="region", aria_label="Scores")
+    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label="Scores")
     return tag("section", tag("h2", "All scores of the base setting") + scroll)
 
 

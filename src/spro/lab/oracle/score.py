@@ -23,7 +23,7 @@ COLUMNS = {
     "unscaled_bias": "the same with c = 1: what remains if the learning rate knows nothing of the scale",
     "scale": "c: how much longer or shorter than grad J the expected gradient is, along it",
     "noise": "total variance of one batch's gradient over |c grad J|^2",
-    "noise_ratio": "noise over that of RLOO on the same batches; below 1 learns from fewer samples",
+    "noise_ratio": "noise over that of RLOO on the same batches; of two unbiased methods the lower needs fewer samples",
 }
 """Score -> what it says."""
 
