@@ -129,7 +129,8 @@ class VerifyConfig(Section):
     timeout_s: PositiveFloat = 10.0
     """Seconds after which the worker that grades an answer is killed and the answer counts as a timeout."""
     max_unscored_share: Share = 0.5
-    """The run stops when more than this share of a step's responses could not be graded."""
+    """The run stops when more than this share of a step's responses could not be graded, or more than this share of its
+    groups are left out since a greedy answer or the value of a step could not be; in any case when all are."""
 
 
 class RewardConfig(Section):
@@ -173,7 +174,8 @@ class DynamicFilter(Section):
     oversample_factor: OversampleFactor = 3.0
     """Prompts of each of these batches, in units of ``train.prompts_per_step``. DAPO's 1536 for 512."""
     max_rollout_batches: PositiveInt = 10
-    """After so many, or when a step has seen every prompt, it trains on what there is. DAPO's 10."""
+    """After so many, or when the prompts that a step has not drawn fill no further one, it trains on what there is.
+    DAPO's 10."""
 
 
 class NoFilter(Section):
@@ -276,7 +278,7 @@ class LossConfig(BaseModel):
 
 
 class OptimizerConfig(Section):
-    """AdamW with cosine decay to zero."""
+    """AdamW with cosine decay, to zero at the last of the optimizer steps that are planned."""
 
     learning_rate: PositiveFloat = 1e-6
     weight_decay: NonNegativeFloat = 0.01
@@ -348,7 +350,7 @@ class Config(Section):
 
     @property
     def optimizer_steps(self) -> int:
-        """Optimizer steps of the whole run."""
+        """Optimizer steps of the whole run, if the filter leaves no step fewer groups than mini-batches."""
         return self.train.steps * self.train.update_epochs * self.train.mini_batches
 
     @model_validator(mode="after")

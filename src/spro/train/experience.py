@@ -16,7 +16,7 @@ from spro.credit import TokenBatch
 from spro.errors import ConfigError
 from spro.models import Sequences, frozen_copy, response_log_probs
 from spro.train.group import Group
-from spro.train.reference import Frozen, ReferenceUpdate
+from spro.train.reference import ReferenceUpdate
 from spro.train.reward import OverlongPenalty
 
 
@@ -107,8 +107,8 @@ class Scorer:
         needs: frozenset[str],
         temperature: float,
         micro_batch_size: int,
-        penalty: OverlongPenalty | None = None,
-        reference: ReferenceUpdate | None = None,
+        penalty: OverlongPenalty,
+        reference: ReferenceUpdate,
     ) -> None:
         unknown = sorted(needs - SCORING_MODELS.keys() - GROUP_TENSORS.keys())
         if unknown:
@@ -119,8 +119,8 @@ class Scorer:
         self.makers = {name: GROUP_TENSORS[name] for name in wanted if name in GROUP_TENSORS}
         self.temperature = temperature
         self.micro_batch_size = micro_batch_size
-        self.penalty = penalty or OverlongPenalty(limit=0, factor=0.0)
-        self.reference = reference or Frozen()
+        self.penalty = penalty
+        self.reference = reference
         self.device = policy.device
 
     def score(self, groups: Sequence[Group], pad_token_id: int) -> Experience:

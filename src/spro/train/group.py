@@ -8,6 +8,15 @@ from spro.verify import Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Unscored:
+    """An answer that could not be graded, and why."""
+
+    problem_id: str
+    text: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """One prompt and its graded responses; they stay together to the end of the step.
 
@@ -39,6 +48,15 @@ class Group:
         """The group's accuracy, over the responses that could be graded; 0 if none could."""
         return sum(self.scores) / max(len(self.scores), 1)
 
+    @property
+    def unscored(self) -> list[Unscored]:
+        """The responses that could not be graded."""
+        return [
+            Unscored(self.prompt.problem.problem_id, text, verdict.detail)
+            for text, verdict in zip(self.texts, self.verdicts, strict=True)
+            if verdict.status is Status.UNSCORED
+        ]
+
     def scored(self) -> "Group":
         """The group without the responses that could not be graded: failed is not wrong."""
         kept = [i for i, verdict in enumerate(self.verdicts) if verdict.status is not Status.UNSCORED]
@@ -48,3 +66,16 @@ class Group:
             tuple(self.texts[i] for i in kept),
             tuple(self.verdicts[i] for i in kept),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a preparation makes of groups.
+
+    Attributes:
+        groups: with more said of them, without those of which it could not be said.
+        unscored: the further answers that could not be graded; at least one if a group is left out.
+    """
+
+    groups: list[Group]
+    unscored: list[Unscored]

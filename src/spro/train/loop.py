@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 from spro.config import Config
 from spro.credit import Method
@@ -16,15 +17,15 @@ from spro.tasks import LoadReport
 from spro.train.checkpoint import save_checkpoint
 from spro.train.experience import Scorer
 from spro.train.filter import GroupFilter
-from spro.train.group import Group
+from spro.train.group import Group, Unscored
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import StopRequest
-from spro.train.metrics import Metrics, credit_metrics, rollout_metrics, to_metrics
+from spro.train.metrics import Metrics, credit_metrics, rollout_metrics, step_metrics, to_metrics
 from spro.train.order import PromptOrder
 from spro.train.prepare import Preparation, sampling_of
 from spro.train.progress import Display
 from spro.train.run_folder import RunFolder
-from spro.train.sampling import derive_seed, drop_unscored, sample_groups
+from spro.train.sampling import check_enough_graded, derive_seed, drop_unscored, sample_groups
 from spro.train.update import Updater
 from spro.verify import Grader
 
@@ -138,6 +139,7 @@ class Trainer:
             **rollout_metrics(gathered.groups),
             **learned,
             "filter/groups": len(kept),
+            "prepare/left_out": len(gathered.kept) - len(kept),
             "filter/rollout_batches": gathered.batches,
             "prompts_drawn": gathered.cursor,
             **watch.seconds,
@@ -146,9 +148,9 @@ class Trainer:
     def _gather(self, step: int, cursor: int, display: Display) -> Gathered:
         """Roll out, grade and filter (lines 4 to 8); more than once if the filter asks for it and is not yet full."""
         config, size = self.config, rolled_out_prompts(self.config)
+        order = self.order.step(cursor)
         groups: list[Group] = []
         kept: list[Group] = []
-        scored: list[Group] = []
         batches = 0
         # No step draws more prompts than there are: the filter has judged them all by then.
         while batches == 0 or (
@@ -156,31 +158,38 @@ class Trainer:
             and batches < self.filter.max_rollout_batches
             and (batches + 1) * size <= len(self.order)
         ):
-            batch = sample_groups(
+            drawn = list(islice(order, size))
+            groups += sample_groups(
                 self.engine,
                 self.grader,
                 self.policy.tokenizer,
-                self.order.draw(cursor, size),
+                [prompt for _, prompt in drawn],
                 sampling_of(config),
                 derive_seed(config.seed, f"{step}/{batches}" if batches else step),
             )
-            cursor, batches = cursor + size, batches + 1
-            self._note_unscored(step, batch, display)
-            groups += batch
-            scored += drop_unscored(batch, config.verify.max_unscored_share)
-            kept = self.filter.select(scored, config.train.prompts_per_step)
+            cursor, batches = drawn[-1][0], batches + 1
+            kept = self.filter.select(drop_unscored(groups), config.train.prompts_per_step)
+        self._check_responses(step, groups, display)
         return Gathered(groups, kept, cursor, batches)
 
     def _prepare(self, step: int, groups: list[Group], display: Display) -> list[Group]:
         """Add to the groups what the method needs beside log-probs; those of which it cannot be said are left out."""
-        prepared = groups
+        left = groups
+        unscored: list[Unscored] = []
         for number, preparation in enumerate(self.preparations):
             # Nothing can be rolled out for no group.
-            prepared = prepared and preparation(prepared, derive_seed(self.config.seed, f"{step}/prepare/{number}"))
-        if len(prepared) < len(groups):
-            lost = len(groups) - len(prepared)
-            display.say(f"step {step}: {lost} of {len(groups)} groups left out, further answers could not be graded")
-        return prepared
+            if left:
+                prepared = preparation(left, derive_seed(self.config.seed, f"{step}/prepare/{number}"))
+                left = prepared.groups
+                unscored += prepared.unscored
+        self.folder.log_unscored(step, unscored)
+        lost, total = len(groups) - len(left), len(groups)
+        if lost:
+            reason = f"further answers could not be graded, such as: {unscored[0].detail}"
+            display.say(f"step {step}: {lost} of {total} groups left out, {reason}")
+            what = "groups are left out, since further answers could not be graded"
+            check_enough_graded(lost, total, self.config.verify.max_unscored_share, what, unscored)
+        return left
 
     def _learn(self, step: int, is_last: bool, kept: list[Group], watch: Stopwatch) -> Metrics:
         """Score, assign credit, update (lines 9 to 13)."""
@@ -191,18 +200,21 @@ class Trainer:
         learning_rate = self.updater.learning_rate
         with watch.time("update"):
             stats = self.updater.update(experience, credit.advantages)
-        measured = to_metrics({**vars(stats), **credit_metrics(experience, credit, kept)})
+        measured = to_metrics({**vars(stats), **credit_metrics(experience, credit, kept)}) | step_metrics(kept)
         if _due(step, config.log.rollouts_every) or step == 1 or is_last:
             shown = kept[: config.log.rollout_groups]
             self.folder.log_rollouts(step, shown, experience, credit, self.policy.tokenizer)
         in_window = sum(map(self.filter.passes, kept)) / len(kept)
         return {**measured, "learning_rate": learning_rate, "filter/in_window_fraction": in_window}
 
-    def _note_unscored(self, step: int, groups: list[Group], display: Display) -> None:
-        """Keep what could not be graded, and say so once a step: it leaves the batch and would go unseen."""
-        unscored = self.folder.log_unscored(step, groups)
+    def _check_responses(self, step: int, groups: list[Group], display: Display) -> None:
+        """Keep what could not be graded, and say so: it leaves the batch and would go unseen. Too much ends the run."""
+        unscored = [answer for group in groups for answer in group.unscored]
+        self.folder.log_unscored(step, unscored)
         if unscored:
             display.say(f"step {step}: {len(unscored)} responses could not be graded, such as: {unscored[0].detail}")
+            total, max_share = sum(len(group.responses) for group in groups), self.config.verify.max_unscored_share
+            check_enough_graded(len(unscored), total, max_share, "responses could not be graded", unscored)
 
 
 def rolled_out_prompts(config: Config) -> int:

@@ -35,6 +35,12 @@ def rollout_metrics(groups: Sequence[Group]) -> Metrics:
     }
 
 
+def step_metrics(groups: Sequence[Group]) -> Metrics:
+    """Of groups whose responses are cut into steps; nothing of others."""
+    counts = [step_ids[-1] + 1 for group in groups for step_ids in group.step_ids or ()]
+    return {"steps/mean": sum(counts) / len(counts)} if counts else {}
+
+
 def credit_metrics(experience: Experience, credit: Credit, groups: Sequence[Group]) -> dict[str, Tensor]:
     """Spread of the advantages and of each of their terms over the tokens, and how far the sampler is off."""
     mask = experience.batch.response_mask

@@ -1,8 +1,9 @@
 """Which prompts are drawn: a pure function of seed and position, so that one number is all it takes to go on."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 
 from spro.tasks import Prompt
 
@@ -23,13 +24,23 @@ class PromptOrder:
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def draw(self, cursor: int, size: int) -> list[Prompt]:
-        """The ``size`` prompts from the position ``cursor`` (from 0) of the sequence on."""
-        return [self._at(position) for position in range(cursor, cursor + size)]
+    def step(self, cursor: int) -> Iterator[tuple[int, Prompt]]:
+        """What one step draws that begins at the position ``cursor`` (from 0) of the sequence: every prompt once.
 
-    def _at(self, position: int) -> Prompt:
-        epoch, index = divmod(position, len(self.prompts))
-        return self.prompts[self._permutation(epoch)[index]]
+        Where the step goes over into the next pass, it skips the positions of the prompts that it has drawn already.
+
+        Yields:
+            the position behind the prompt, at which the next step begins if this one draws no more, and the prompt.
+        """
+        drawn: set[int] = set()
+        for position in count(cursor):
+            if len(drawn) == len(self.prompts):
+                return
+            epoch, place = divmod(position, len(self.prompts))
+            index = self._permutation(epoch)[place]
+            if index not in drawn:
+                drawn.add(index)
+                yield position + 1, self.prompts[index]
 
     def _permute(self, epoch: int) -> list[int]:
         indices = list(range(len(self.prompts)))

@@ -6,13 +6,13 @@ from spro.config import Config
 from spro.models import Policy
 from spro.rollout import Engine, Sampling
 from spro.train.greedy import GreedyAnswers
-from spro.train.group import Group
+from spro.train.group import Group, Prepared
 from spro.train.reward import OverlongPenalty
 from spro.train.steps import StepSplitter
 from spro.train.vine import StepValues
 from spro.verify import Grader
 
-Preparation = Callable[[Sequence[Group], int], list[Group]]
+Preparation = Callable[[Sequence[Group], int], Prepared]
 """(groups, seed) -> the groups with more said of them; those of which it could not be said are left out."""
 
 

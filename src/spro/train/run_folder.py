@@ -12,11 +12,10 @@ from spro.credit import Credit
 from spro.errors import RunFolderError
 from spro.settings import dump_config
 from spro.train.experience import Experience
-from spro.train.group import Group
+from spro.train.group import Group, Unscored
 from spro.train.metrics import Metrics
-from spro.verify import Status, Verdict
 
-UNSCORED_A_STEP = 8
+UNSCORED_AT_ONCE = 8
 
 
 class RunFolder:
@@ -71,21 +70,14 @@ class RunFolder:
                 sample = {"step": step, "group": number, **_sample(groups[number], i, per_token, tokenizer)}
                 file.write(json.dumps(sample) + "\n")
 
-    def log_unscored(self, step: int, groups: Sequence[Group]) -> list[Verdict]:
-        """Append the first responses of a step that could not be graded to ``unscored.jsonl``; all their verdicts."""
-        found = [
-            (group, text, verdict)
-            for group in groups
-            for text, verdict in zip(group.texts, group.verdicts, strict=True)
-            if verdict.status is Status.UNSCORED
-        ]
-        if found:
-            with (self.path / "unscored.jsonl").open("a", encoding="utf-8") as file:
-                for group, text, verdict in found[:UNSCORED_A_STEP]:
-                    problem_id = group.prompt.problem.problem_id
-                    line = {"step": step, "problem_id": problem_id, "response": text, "detail": verdict.detail}
-                    file.write(json.dumps(line) + "\n")
-        return [verdict for _, _, verdict in found]
+    def log_unscored(self, step: int, unscored: Sequence[Unscored]) -> None:
+        """Append the first of a step's answers that could not be graded to ``unscored.jsonl``."""
+        if not unscored:
+            return
+        with (self.path / "unscored.jsonl").open("a", encoding="utf-8") as file:
+            for answer in unscored[:UNSCORED_AT_ONCE]:
+                line = {"step": step, "problem_id": answer.problem_id, "response": answer.text, "detail": answer.detail}
+                file.write(json.dumps(line) + "\n")
 
 
 def _sample(

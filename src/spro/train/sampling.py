@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 from spro.errors import TrainingError
 from spro.rollout import Engine, Sampling
 from spro.tasks import Prompt
-from spro.train.group import Group
+from spro.train.group import Group, Unscored
 from spro.verify import Answer, Grader, Status
 
 
@@ -52,18 +52,26 @@ def unscored_share(groups: Iterable[Group]) -> float:
     return sum(status is Status.UNSCORED for status in statuses) / len(statuses)
 
 
-def drop_unscored(groups: Sequence[Group], max_share: float) -> list[Group]:
-    """The groups without their unscored responses, and without groups of which nothing is left.
+def drop_unscored(groups: Sequence[Group]) -> list[Group]:
+    """The groups without their unscored responses, and without groups of which nothing is left."""
+    return [group for group in (group.scored() for group in groups) if group.responses]
+
+
+def check_enough_graded(lost: int, total: int, max_share: float, what: str, unscored: Sequence[Unscored]) -> None:
+    """Stop the run if too much is lost to what could not be graded.
+
+    Args:
+        lost: of ``total``.
+        total: at least one.
+        max_share: ``verify.max_unscored_share``.
+        what: says what is counted and that it is lost.
+        unscored: why; at least one if anything is lost.
 
     Raises:
-        TrainingError: more than ``max_share`` of the responses, or all of them, could not be graded.
+        TrainingError: more than ``max_share`` is lost, or all.
     """
-    share = unscored_share(groups)
-    kept = [group for group in (group.scored() for group in groups) if group.responses]
-    if share > max_share or not kept:
-        unscored = [v for group in groups for v in group.verdicts if v.status is Status.UNSCORED]
+    if lost == total or lost > max_share * total:
         raise TrainingError(
-            f"{share:.0%} of the responses could not be graded, more than verify.max_unscored_share = {max_share:.0%}; "
+            f"{lost / total:.0%} of the {what}, more than verify.max_unscored_share = {max_share:.0%}; "
             f"the first: {unscored[0].detail or 'no reason given'}"
         )
-    return kept

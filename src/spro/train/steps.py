@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerBase
 
-from spro.train.group import Group
+from spro.train.group import Group, Prepared
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,13 @@ class StepSplitter:
     separator: str
     _texts: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def __call__(self, groups: Sequence[Group], seed: int) -> list[Group]:
+    def __call__(self, groups: Sequence[Group], seed: int) -> Prepared:
         """The groups with the step of each token; nothing is sampled."""
-        return [
+        split = [
             replace(group, step_ids=tuple(self.split(response.token_ids) for response in group.responses))
             for group in groups
         ]
+        return Prepared(split, [])
 
     def split(self, token_ids: Sequence[int]) -> tuple[int, ...]:
         """Step of each token, from 0, rising by at most 1."""

@@ -36,7 +36,7 @@ class UpdateStats:
     Attributes:
         loss: with the entropy bonus and the KL penalty.
         entropy: nats a token, of the policy before each optimizer step.
-        clip_fraction: share of the tokens at which a limit of the surrogate decided.
+        clip_fraction: share of the tokens at which a clip of the surrogate decided.
         grad_norm: before it is clipped.
     """
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from spro.rollout import Engine, Sampling
 from spro.tasks import Prompt
-from spro.train.group import Group
+from spro.train.group import Group, Prepared, Unscored
 from spro.train.reward import OverlongPenalty
 from spro.train.sampling import derive_seed
 from spro.train.steps import step_starts
@@ -43,19 +43,25 @@ class StepValues:
     samples: int
     positions: int | None
 
-    def __call__(self, groups: Sequence[Group], seed: int) -> list[Group]:
+    def __call__(self, groups: Sequence[Group], seed: int) -> Prepared:
         """The groups, which are split, with their ``step_values``, without those of a state that nothing graded."""
         states = [_states(index, group) for index, group in enumerate(groups)]
         wanted = dict.fromkeys(state for rows in states for row in rows for state in row)
-        values = self._values([group.prompt for group in groups], list(wanted), seed)
-        return [
+        values, unscored = self._values([group.prompt for group in groups], list(wanted), seed)
+        prepared = [
             replace(group, step_values=tuple(tuple(values[state] for state in row) for row in rows))
             for group, rows in zip(groups, states, strict=True)
             if all(state in values for row in rows for state in row)
         ]
+        return Prepared(prepared, unscored)
 
-    def _values(self, prompts: Sequence[Prompt], states: Sequence[State], seed: int) -> dict[State, float]:
-        """Mean reward from each state over the continuations that could be graded; no entry where none could."""
+    def _values(
+        self, prompts: Sequence[Prompt], states: Sequence[State], seed: int
+    ) -> tuple[dict[State, float], list[Unscored]]:
+        """Mean reward from each state over the continuations that could be graded, and those that could not.
+
+        A state has no value where none could.
+        """
         written = self._continue(prompts, states, seed)
         answers = [
             Answer(
@@ -66,10 +72,13 @@ class StepValues:
             for (index, _), token_ids in written
         ]
         rewards: dict[State, list[float]] = {}
-        for (state, token_ids), verdict in zip(written, self.grader.grade(answers), strict=True):
-            if verdict.score is not None:
+        unscored: list[Unscored] = []
+        for (state, token_ids), answer, verdict in zip(written, answers, self.grader.grade(answers), strict=True):
+            if verdict.score is None:
+                unscored.append(Unscored(prompts[state[0]].problem.problem_id, answer.response, verdict.detail))
+            else:
                 rewards.setdefault(state, []).append(verdict.score + self.penalty(len(token_ids)))
-        return {state: fmean(found) for state, found in rewards.items()}
+        return {state: fmean(found) for state, found in rewards.items()}, unscored
 
     def _continue(
         self, prompts: Sequence[Prompt], states: Sequence[State], seed: int

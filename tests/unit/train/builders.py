@@ -1,8 +1,13 @@
 """Graded groups made by hand."""
 
+from transformers import PreTrainedModel
+
 from spro.rollout import FinishReason, Response
 from spro.tasks import Message, Problem, Prompt
+from spro.train.experience import Scorer
 from spro.train.group import Group
+from spro.train.reference import Frozen
+from spro.train.reward import OverlongPenalty
 from spro.verify import Status, Verdict
 
 
@@ -25,3 +30,8 @@ def make_group(index: int, scores: list[float | None], lengths: list[int] | None
     )
     verdicts = tuple(make_verdict(score) for score in scores)
     return Group(make_prompt(index), responses, tuple("x" * n for n in lengths), verdicts)
+
+
+def make_scorer(model: PreTrainedModel, needs: frozenset[str], temperature: float = 1.0) -> Scorer:
+    """Without a price of length, with a frozen reference; three responses a forward."""
+    return Scorer(model, needs, temperature, 3, OverlongPenalty(limit=8), Frozen())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ from spro.config import (
     ReferenceConfig,
     RolloutConfig,
     TrainConfig,
+    VerifyConfig,
     ZeroVarianceFilter,
 )  # fmt: skip
 from spro.credit import SPRO
+from spro.errors import TrainingError
 from spro.loss import SURROGATES
 from spro.models import Policy, load_policy
 from spro.report import write_report
@@ -32,23 +35,26 @@ from spro.rollout import FinishReason, Response, Sampling
 from spro.tasks import LoadReport, Message, Problem, Prompt
 from spro.train.experience import Experience, Scorer
 from spro.train.filter import build_filter
-from spro.train.group import Group
+from spro.train.group import Group, Prepared
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import StopRequest
 from spro.train.loop import Outcome, Trainer
-from spro.train.metrics import Metrics
+from spro.train.metrics import Metrics, step_metrics
 from spro.train.order import PromptOrder
-from spro.train.prepare import build_preparations
+from spro.train.prepare import Preparation, build_preparations
 from spro.train.reference import build_reference
+from spro.train.reward import OverlongPenalty
 from spro.train.run_folder import RunFolder
 from spro.train.update import Updater
 from spro.verify import Grader, Status, Verdict
+from tests.unit.train.builders import make_group
 
 SCORES = {
     "none": [0.0] * 4,
     "half": [1.0, 0.0, 1.0, 0.0],
     "all": [1.0] * 4,
     "broken": [1.0, None, 0.0, None],
+    "lost": [None] * 4,
     "late": [None, 1.0, 0.0, 1.0],
 }
 
@@ -58,9 +64,11 @@ class ScriptedEngine:
     """Member i of a group writes i + 1 tokens, the first of which says which member it is."""
 
     asked: list[tuple[int, Sampling, int]] = field(default_factory=list)
+    prompts: list[list[tuple[int, ...]]] = field(default_factory=list)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[tuple[Response, ...]]:
         self.asked.append((len(prompts), sampling, seed))
+        self.prompts.append([tuple(prompt) for prompt in prompts])
         return [tuple(self._member(i) for i in range(sampling.group_size)) for _ in prompts]
 
     def _member(self, i: int) -> Response:
@@ -100,7 +108,10 @@ class Silent:
 
 def make_prompts(kinds: Sequence[str]) -> list[Prompt]:
     message = (Message(role="user", content="?"),)
-    return [Prompt(Problem(f"{kind}-{i}", message, kind, "script", "test"), (5, 6)) for i, kind in enumerate(kinds)]
+    return [
+        Prompt(Problem(f"{kind}-{i}", message, kind, "script", "test"), (2 + i // 10, 2 + i % 10))
+        for i, kind in enumerate(kinds)
+    ]
 
 
 WINDOW, FROZEN = AccuracyWindowFilter(), FrozenReference()
@@ -130,20 +141,25 @@ class Run:
 
 
 def run(
-    tmp_path: Path, config: Config, kinds: Sequence[str], held_out: Sequence[str] = (), more: str | None = None
+    tmp_path: Path,
+    config: Config,
+    kinds: Sequence[str],
+    held_out: Sequence[str] = (),
+    more: str | None = None,
+    preparations: tuple[Preparation, ...] = (),
 ) -> Run:
     """A run of SPRO; ``more`` names a tensor that is made beside those it needs."""
     policy: Policy = load_policy("builtin:chain", "cpu")
     needs = SPRO.needs | ({more} if more else set())
     engine = ScriptedEngine()
     sampling = Sampling(4, 8, 1.0)
-    scorer = RecordingScorer(policy.model, needs, 1.0, 4, reference=build_reference(config.reference))
+    scorer = RecordingScorer(policy.model, needs, 1.0, 4, OverlongPenalty(limit=8), build_reference(config.reference))
     with Grader(extra={"script": scripted_verifier}) as grader:
         order = PromptOrder(make_prompts(kinds), 0)
         trainer = Trainer(
             config=config, policy=policy, order=order, engine=engine, grader=grader,
             filter=build_filter(config.filter), scorer=scorer, credit=SPRO(),
-            preparations=build_preparations(needs, config, policy, engine, grader),
+            preparations=preparations or build_preparations(needs, config, policy, engine, grader),
             updater=Updater(policy.model, SURROGATES["ppo"](), config),
             held_out=HeldOut(engine, grader, policy.tokenizer, make_prompts(held_out), sampling, 0),
             load_report=LoadReport(), folder=RunFolder(tmp_path / "run", config),
@@ -194,15 +210,15 @@ def test_dynamic_sampling_goes_on_until_the_batch_is_full(tmp_path: Path) -> Non
     config = make_config(steps=2, filter=DynamicFilter(type="dynamic", oversample_factor=1.0))
     kinds = ["half"] * 6 + ["none"] * 15
     done = run(tmp_path, config, kinds)
-    order = [prompt.problem.ground_truth for prompt in done.trainer.order.draw(0, 42)]
     cursor = 0
     for kept, line in zip(done.scorer.seen, done.lines[1:], strict=True):
         batches = int(line["filter/rollout_batches"])
-        drawn = order[cursor : cursor + 3 * batches]
+        positions, prompts = zip(*islice(done.trainer.order.step(cursor), 3 * batches), strict=True)
+        drawn = [prompt.problem.ground_truth for prompt in prompts]
         assert drawn[:-3].count("half") < 3, "it went on because there were too few"
         assert drawn.count("half") >= 3, "and ended as soon as there were enough"
         assert [group.prompt.problem.ground_truth for group in kept] == ["half"] * 3
-        cursor += 3 * batches
+        cursor = positions[-1]
         assert line["prompts_drawn"] == cursor
         assert line["step_tokens"] == 10 * 3 * batches, "all that was rolled out is counted"
     assert cursor > 6, "or this test shows nothing"
@@ -216,6 +232,8 @@ def test_dynamic_sampling_gives_up_in_time(tmp_path: Path, limit: int, prompts: 
     done = run(tmp_path, make_config(filter=section), ["none"] * (prompts - 1) + ["half"])
     assert done.lines[1]["filter/rollout_batches"] == batches, "as often as allowed, and no prompt twice"
     assert done.lines[1]["prompts_drawn"] == 3 * batches
+    drawn = [prompt for asked in done.engine.prompts for prompt in asked]
+    assert len(set(drawn)) == len(drawn) == 3 * batches
     assert done.lines[1]["filter/groups"] in {0, 1}
 
 
@@ -250,10 +268,97 @@ def test_greedy_answers_are_asked_for_behind_the_filter(tmp_path: Path) -> None:
 
 def test_groups_whose_greedy_answer_could_not_be_graded_are_left_out(tmp_path: Path) -> None:
     config = make_config(filter=ZeroVarianceFilter(type="zero_variance"))
-    done = run(tmp_path, config, ["late", "half", "late"], more="greedy_rewards")
-    assert [group.prompt.problem.ground_truth for group in done.scorer.seen[0]] == ["half"]
-    assert "step 1: 2 of 3 groups left out, further answers could not be graded" in done.display.lines
-    assert done.lines[1]["filter/groups"] == 1
+    done = run(tmp_path, config, ["late", "half", "half"], more="greedy_rewards")
+    assert [group.prompt.problem.ground_truth for group in done.scorer.seen[0]] == ["half", "half"]
+    reason = "further answers could not be graded, such as: broken verifier"
+    assert f"step 1: 1 of 3 groups left out, {reason}" in done.display.lines
+    assert done.lines[1]["filter/groups"] == 2
+    assert done.lines[1]["prepare/left_out"] == 1
+    logged = [json.loads(line) for line in (tmp_path / "run" / "unscored.jsonl").read_text().splitlines()]
+    assert [line["problem_id"] for line in logged] == ["late-0", "late-0"], "the sampled answer and the greedy one"
+
+
+def test_too_many_groups_left_out_stop_the_run(tmp_path: Path) -> None:
+    config = make_config(filter=ZeroVarianceFilter(type="zero_variance"))
+    with pytest.raises(TrainingError, match=r"67% of the groups are left out.*share = 50%; the first: broken verifier"):
+        run(tmp_path, config, ["late", "half", "late"], more="greedy_rewards")
+    assert (tmp_path / "run" / "unscored.jsonl").exists()
+
+
+def test_greedy_answers_that_can_never_be_graded_stop_the_run_whatever_the_limit(tmp_path: Path) -> None:
+    config = make_config().model_copy(update={"verify": VerifyConfig(max_unscored_share=1.0)})
+    with pytest.raises(TrainingError, match="100% of the groups are left out"):
+        run(tmp_path, config, ["late"] * 6, more="greedy_rewards")
+
+
+def test_the_share_that_could_not_be_graded_is_that_of_the_whole_step(tmp_path: Path) -> None:
+    """Dynamic sampling, a prompt a batch: most batches of a step hold nothing that could be graded."""
+    config = make_config(filter=DynamicFilter(type="dynamic", oversample_factor=1 / 3 + 1))
+    config = config.model_copy(update={"train": config.train.model_copy(update={"prompts_per_step": 1})})
+    done = run(tmp_path, config, ["lost", "lost", "none", "none", "none"])
+    assert done.lines[1]["filter/rollout_batches"] == 5
+    assert done.lines[1]["verify/unscored_fraction"] == pytest.approx(2 / 5)
+    assert done.display.lines == [
+        "step 1: 8 responses could not be graded, such as: broken verifier",
+        "step 1: no group is left to train on; the policy stays as it is",
+    ]
+    with pytest.raises(TrainingError, match=r"60% of the responses could not be graded.*share = 50%"):
+        run(tmp_path / "worse", config, ["lost", "lost", "lost", "none", "none"])
+
+
+@pytest.mark.parametrize("filter", [WINDOW, DynamicFilter(type="dynamic", oversample_factor=1.0)])
+def test_no_step_rolls_out_a_prompt_twice(tmp_path: Path, filter: FilterConfig) -> None:
+    """Ten prompts: steps of several go over into the next pass."""
+    done = run(tmp_path, make_config(steps=8, filter=filter), ["half"] * 2 + ["none"] * 8)
+    asked = iter(done.engine.prompts)
+    skipped, cursor = 0, 0
+    for line in done.lines[1:]:
+        drawn = [prompt for _ in range(int(line["filter/rollout_batches"])) for prompt in next(asked)]
+        assert len(set(drawn)) == len(drawn)
+        skipped += int(line["prompts_drawn"]) - cursor - len(drawn)
+        cursor = int(line["prompts_drawn"])
+    assert skipped > 0, "or this test shows nothing"
+
+
+def test_seeds_of_preparations_differ_across_steps_and_preparations(tmp_path: Path) -> None:
+    seeds: list[int] = []
+
+    def note(groups: Sequence[Group], seed: int) -> Prepared:
+        seeds.append(seed)
+        return Prepared(list(groups), [])
+
+    done = run(tmp_path, make_config(steps=3), ["half"] * 6, preparations=(note, note))
+    assert len(set(seeds)) == len(seeds) == 6
+    assert not set(seeds) & {seed for _, _, seed in done.engine.asked}
+
+
+def test_nothing_is_prepared_for_no_group(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def note(groups: Sequence[Group], seed: int) -> Prepared:
+        seen.append(len(groups))
+        return Prepared(list(groups), [])
+
+    config = make_config(steps=2, filter=ZeroVarianceFilter(type="zero_variance"))
+    done = run(tmp_path, config, ["none"] * 5 + ["half"], preparations=(note,))
+    assert sorted(line["filter/groups"] for line in done.lines[1:]) == [0, 1]
+    assert seen == [1]
+
+
+def test_how_many_steps_a_response_has_is_told_where_steps_are_made(tmp_path: Path) -> None:
+    """The members write 0, 1+, 2++ and 3+++, in which no line ends."""
+    done = run(tmp_path / "cut", make_config(), ["half"] * 6, more="step_ids")
+    assert done.lines[1]["steps/mean"] == 1
+    assert "steps/mean" not in run(tmp_path / "whole", make_config(), ["half"] * 6).lines[1]
+
+
+def test_the_mean_number_of_steps_by_hand() -> None:
+    cut = [
+        replace(make_group(0, [1.0, 0.0], [3, 1]), step_ids=((0, 0, 1), (0,))),
+        replace(make_group(1, [1.0], [4]), step_ids=((0, 1, 1, 2),)),
+    ]
+    assert step_metrics(cut) == {"steps/mean": 2.0}
+    assert step_metrics([make_group(0, [1.0, 0.0])]) == {}
 
 
 def test_held_out_problems_are_answered_once_sampled_and_once_greedily(tmp_path: Path) -> None:

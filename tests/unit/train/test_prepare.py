@@ -13,16 +13,16 @@ from spro.rollout import EmbeddedEngine, FinishReason, Response, Sampling
 from spro.settings import load_config
 from spro.tasks import encode_prompts
 from spro.tasks.chain import load_chain
-from spro.train.experience import GROUP_TENSORS, SCORING_MODELS, Scorer
+from spro.train.experience import GROUP_TENSORS, SCORING_MODELS
 from spro.train.greedy import GreedyAnswers
-from spro.train.group import Group
+from spro.train.group import Group, Unscored
 from spro.train.prepare import build_preparations
 from spro.train.reward import OverlongPenalty
 from spro.train.sampling import sample_groups
 from spro.train.steps import StepSplitter
 from spro.train.vine import StepValues
 from spro.verify import Grader, Status, Verdict
-from tests.unit.train.builders import make_group
+from tests.unit.train.builders import make_group, make_scorer
 
 FREE = OverlongPenalty(limit=8)
 
@@ -69,14 +69,14 @@ def vine(engine: Counting, grader: Grader, positions: int | None = None, penalty
 
 
 def split(*groups: Group) -> list[Group]:
-    return StepSplitter(Digits(), ";")(groups, seed=0)  # type: ignore[arg-type]
+    return StepSplitter(Digits(), ";")(groups, seed=0).groups  # type: ignore[arg-type]
 
 
 def test_values_of_steps_by_hand() -> None:
     """Continuations 0, 1 and 2 of the prefixes "", "1;" and "11;1;"."""
     engine = Counting()
     with Grader(extra={"ones": share_of_ones}) as grader:
-        (group,) = vine(engine, grader)(split(group_of("1;2", "11;1;1", "3")), seed=7)
+        (group,) = vine(engine, grader)(split(group_of("1;2", "11;1;1", "3")), seed=7).groups
     empty = (0 + 1 + 0) / 3
     assert group.step_values == (
         (empty, pytest.approx((1 / 3 + 2 / 3 + 1 / 3) / 3)),
@@ -92,7 +92,7 @@ def test_values_of_steps_by_hand() -> None:
 def test_prefix_and_continuation_together_keep_the_limit() -> None:
     engine = Counting(length=99)
     with Grader(extra={"ones": share_of_ones}) as grader:
-        (group,) = vine(engine, grader, penalty=OverlongPenalty(8, 4, 0.5))(split(group_of("22;22;1")), seed=0)
+        (group,) = vine(engine, grader, penalty=OverlongPenalty(8, 4, 0.5))(split(group_of("22;22;1")), seed=0).groups
     assert group.step_values is not None
     # Eight digits from the prompt, five behind "22;", two behind "22;22;": each at the limit, which costs 0.5.
     assert group.step_values[0] == pytest.approx([1 / 3 - 0.5, 5 / 8 / 3 - 0.5, 2 / 8 / 3 - 0.5])
@@ -116,16 +116,19 @@ def test_states_are_rolled_out_together_as_far_as_the_models_positions_reach(
 
 def test_what_cannot_be_graded_is_no_zero() -> None:
     with Grader(extra={"ones": share_of_ones}) as grader:
-        kept = vine(Counting(), grader)(split(group_of("9;2"), group_of("1", index=1)), seed=0)
-    assert [group.prompt.problem.problem_id for group in kept] == ["p1"], "nothing behind '9;' can be graded"
-    assert kept[0].step_values == ((pytest.approx(1 / 3),),)
+        prepared = vine(Counting(), grader)(split(group_of("9;2"), group_of("1", index=1)), seed=0)
+    (kept,) = prepared.groups
+    assert kept.prompt.problem.problem_id == "p1", "nothing behind '9;' can be graded"
+    assert kept.step_values == ((pytest.approx(1 / 3),),)
+    assert prepared.unscored == [Unscored("p0", f"9;{digit}", "nine") for digit in range(3)]
 
 
 def test_the_greedy_answer_is_rewarded_like_the_others() -> None:
     engine, penalty = Counting(length=8), OverlongPenalty(8, 4, 0.25)
     groups = [group_of("1", "2"), group_of("3", index=1)]
     with Grader(extra={"ones": share_of_ones}) as grader:
-        kept = GreedyAnswers(engine, grader, Digits(), Sampling(4, 8, 0.7), penalty)(groups, seed=3)  # type: ignore[arg-type]
+        prepare = GreedyAnswers(engine, grader, Digits(), Sampling(4, 8, 0.7), penalty)  # type: ignore[arg-type]
+        kept = prepare(groups, seed=3).groups
     assert [group.greedy_reward for group in kept] == [-0.25, -0.25], "it wrote zeros, up to the limit"
     assert engine.calls[0][1] == Sampling(1, 8, 0.0)
     assert [group.responses for group in kept] == [group.responses for group in groups]
@@ -138,7 +141,7 @@ def test_the_tensors_of_groups_by_hand() -> None:
     )  # fmt: skip
     second = replace(make_group(1, [1.0], lengths=[2]), step_ids=((0, 0),), greedy_reward=-0.25, step_values=((0.7,),))
     policy = load_policy("builtin:chain", "cpu")
-    batch = Scorer(policy.model, frozenset(GROUP_TENSORS), 1.0, 8).score([first, second], 0).batch
+    batch = make_scorer(policy.model, frozenset(GROUP_TENSORS)).score([first, second], 0).batch
     assert batch.token_ids is not None
     assert batch.token_ids.tolist() == [[3, 4, 5], [4, 0, 0], [3, 4, 0]]
     assert batch.step_ids is not None
@@ -165,14 +168,14 @@ def test_a_batch_of_the_lab_task_serves_every_method_whose_needs_can_be_made(nam
     config, policy = lab(name), load_policy("builtin:chain", "cpu")
     data = load_chain(0, 4, 0, 3, 4)
     prompts = encode_prompts(policy.tokenizer, data.train, 32, data.report)
-    scorer = Scorer(policy.model, method.needs, 1.0, 8)
+    scorer = make_scorer(policy.model, method.needs)
     with torch.no_grad():  # away from the reference, where the process terms are 0
         policy.model.lm_head.weight.mul_(1.1)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
     with Grader() as grader:
         groups = sample_groups(engine, grader, policy.tokenizer, prompts, Sampling(3, 40, 1.0), seed=1)
         for preparation in build_preparations(method.needs, config, policy, engine, grader):
-            groups = preparation(groups, 5)
+            groups = preparation(groups, 5).groups
     batch = scorer.score(groups, policy.pad_token_id).batch
     advantages = method(batch)
     assert advantages.isfinite().all()

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from spro.train.experience import Scorer
 from spro.train.filter import UnequalScores
+from spro.train.reference import Frozen
 from spro.train.reward import OverlongPenalty
 from tests.models import tiny_model
-from tests.unit.train.builders import make_group
+from tests.unit.train.builders import make_group, make_scorer
 
 DAPO = OverlongPenalty(limit=20480, buffer=4096)
 
@@ -31,9 +32,9 @@ def test_it_falls_from_nothing_to_the_factor(limit: int, data: st.DataObject) ->
 
 def test_it_is_part_of_the_reward_and_not_of_the_score() -> None:
     group = make_group(0, [1.0, 1.0, 1.0], lengths=[4, 6, 8])
-    scorer = Scorer(tiny_model("qwen2"), frozenset(), 1.0, 8, OverlongPenalty(limit=8, buffer=4))
+    scorer = Scorer(tiny_model("qwen2"), frozenset(), 1.0, 8, OverlongPenalty(limit=8, buffer=4), Frozen())
     rewards = scorer.score([group], 0).batch.outcome_rewards
     assert rewards.tolist() == [1.0, 0.5, 0.0]
     assert not UnequalScores().passes(group)
-    plain = Scorer(tiny_model("qwen2"), frozenset(), 1.0, 8).score([group], 0)
+    plain = make_scorer(tiny_model("qwen2"), frozenset()).score([group], 0)
     assert torch.equal(plain.batch.outcome_rewards, torch.ones(3))

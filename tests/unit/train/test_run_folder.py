@@ -12,9 +12,8 @@ from spro.errors import RunFolderError
 from spro.models import load_policy
 from spro.settings import load_config
 from spro.train.checkpoint import newest_checkpoint, save_checkpoint
-from spro.train.experience import Scorer
 from spro.train.run_folder import RunFolder, pick_run_dir
-from tests.unit.train.builders import make_group
+from tests.unit.train.builders import make_group, make_scorer
 
 
 def test_a_checkpoint_is_whole_and_opens_with_plain_transformers(tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_the_default_folder_is_the_next_free_number(tmp_path: Path, monkeypatch:
 def test_samples_hold_every_token_with_its_credit(tmp_path: Path) -> None:
     policy = load_policy("builtin:chain", "cpu")
     groups = [make_group(0, [1.0, 0.0]), make_group(1, [0.5, 0.0])]
-    experience = Scorer(policy.model, SPRO.needs, 1.0, 8).score(groups, policy.pad_token_id)
+    experience = make_scorer(policy.model, SPRO.needs).score(groups, policy.pad_token_id)
     credit = SPRO().assign(experience.batch)
     advantages, terms = credit.advantages, credit.terms
     folder = RunFolder(tmp_path / "run", load_config(None, []))
@@ -86,9 +85,11 @@ def test_samples_hold_every_token_with_its_credit(tmp_path: Path) -> None:
 
 def test_responses_that_could_not_be_graded_are_kept_for_a_look(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run", load_config(None, []))
-    assert folder.log_unscored(1, [make_group(0, [1.0, 0.0])]) == []
+    folder.log_unscored(1, make_group(0, [1.0, 0.0]).unscored)
     assert not (tmp_path / "run" / "unscored.jsonl").exists()
-    assert len(folder.log_unscored(2, [make_group(0, [1.0, None]), make_group(1, [None] * 20)])) == 21
+    unscored = [*make_group(0, [1.0, None]).unscored, *make_group(1, [None] * 20).unscored]
+    assert len(unscored) == 21
+    folder.log_unscored(2, unscored)
     lines = [json.loads(line) for line in (tmp_path / "run" / "unscored.jsonl").read_text().splitlines()]
     assert len(lines) == 8
     assert lines[0] == {"step": 2, "problem_id": "p0", "response": "xx", "detail": "the worker died"}

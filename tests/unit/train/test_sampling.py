@@ -1,16 +1,18 @@
 """Rollout and verify joined: order, unscored responses, seeds; and the order of the data."""
 
 from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 
 import pytest
 
 from spro.errors import RewardError, TrainingError
 from spro.models import load_policy
 from spro.rollout import EmbeddedEngine, Sampling
-from spro.tasks import encode_prompts
+from spro.tasks import Prompt, encode_prompts
 from spro.tasks.chain import load_chain
 from spro.train.order import PromptOrder
-from spro.train.sampling import derive_seed, drop_unscored, sample_groups, unscored_share
+from spro.train.sampling import check_enough_graded, derive_seed, drop_unscored, sample_groups, unscored_share
 from spro.verify import Grader, Status, Verdict, verify_chain
 from tests.unit.train.builders import make_group, make_prompt
 
@@ -46,34 +48,64 @@ def test_a_reward_of_nan_is_an_error_that_names_the_verifier() -> None:
 def test_failed_is_not_wrong_it_leaves_the_batch() -> None:
     groups = [make_group(0, [1.0, None]), make_group(1, [None, None]), make_group(2, [0.0, 1.0])]
     assert unscored_share(groups) == 0.5
-    kept = drop_unscored(groups, max_share=0.5)
+    kept = drop_unscored(groups)
     assert [(g.prompt.problem.problem_id, g.scores) for g in kept] == [("p0", (1.0,)), ("p2", (0.0, 1.0))]
 
 
-@pytest.mark.parametrize("scores", [[1.0, None, None], [None, None, None]])
-def test_too_many_unscored_stop_the_run_with_the_reason(scores: list[float | None]) -> None:
-    with pytest.raises(TrainingError, match=r"could not be graded.*max_unscored_share = 50%.*the worker died"):
-        drop_unscored([make_group(0, scores)], max_share=0.5)
+@pytest.mark.parametrize(("lost", "max_share"), [(2, 0.5), (3, 0.5), (3, 1.0), (1, 0.0)])
+def test_too_much_that_could_not_be_graded_stops_the_run_with_the_reason(lost: int, max_share: float) -> None:
+    unscored = make_group(0, [None] * lost).unscored
+    with pytest.raises(TrainingError) as caught:
+        check_enough_graded(lost, 3, max_share, "answers could not be graded", unscored)
+    assert str(caught.value) == (
+        f"{lost / 3:.0%} of the answers could not be graded, more than verify.max_unscored_share = {max_share:.0%}; "
+        "the first: the worker died"
+    )
 
 
-def test_all_unscored_stops_the_run_whatever_the_limit() -> None:
-    with pytest.raises(TrainingError, match="100%"):
-        drop_unscored([make_group(0, [None, None])], max_share=1.0)
+@pytest.mark.parametrize(("lost", "max_share"), [(0, 0.0), (2, 0.5), (3, 1.0)])
+def test_up_to_the_limit_it_goes_on(lost: int, max_share: float) -> None:
+    check_enough_graded(lost, 4, max_share, "answers could not be graded", make_group(0, [None] * lost).unscored)
+
+
+def ids(prompts: Iterable[tuple[int, Prompt]]) -> list[str]:
+    return [prompt.problem.problem_id for _, prompt in prompts]
 
 
 def test_a_pass_draws_every_prompt_once_and_the_next_pass_in_another_order() -> None:
-    prompts = [make_prompt(i) for i in range(10)]
-    order = PromptOrder(prompts, seed=1)
-    drawn = [p.problem.problem_id for step in range(5) for p in order.draw(4 * step, 4)]
+    order = PromptOrder([make_prompt(i) for i in range(10)], seed=1)
+    drawn = [name for step in range(4) for name in ids(islice(order.step(5 * step), 5))]
     assert set(drawn[:10]) == set(drawn[10:]) == {f"p{i}" for i in range(10)}
     assert drawn[:10] != drawn[10:]
 
 
-def test_the_draw_is_a_pure_function_of_seed_and_position() -> None:
+@pytest.mark.parametrize("cursor", range(0, 41, 3))
+def test_a_step_draws_no_prompt_twice_wherever_it_begins(cursor: int) -> None:
+    order = PromptOrder([make_prompt(i) for i in range(20)], seed=0)
+    drawn = list(order.step(cursor))
+    assert sorted(ids(drawn)) == sorted(f"p{i}" for i in range(20)), "and every one once, if it goes on to the end"
+    for behind, prompt in drawn:
+        assert ids(order.step(behind - 1))[0] == prompt.problem.problem_id, "each stands at the position it names"
+
+
+def test_steps_that_go_over_into_the_next_pass_go_on_where_they_stopped() -> None:
+    """20 prompts, 12 a step: drawn by position alone, 75 of 200 steps would have a prompt twice."""
+    order = PromptOrder([make_prompt(i) for i in range(20)], seed=0)
+    cursor, skipped = 0, 0
+    for _ in range(200):
+        drawn = list(islice(order.step(cursor), 12))
+        assert len(set(ids(drawn))) == 12
+        positions = [behind for behind, _ in drawn]
+        assert positions == sorted(positions)
+        skipped += positions[-1] - cursor - 12
+        cursor = positions[-1]
+    assert skipped > 50
+
+
+def test_what_a_step_draws_is_a_pure_function_of_seed_and_position() -> None:
     prompts = [make_prompt(i) for i in range(7)]
-    assert PromptOrder(prompts, 1).draw(9, 3) == PromptOrder(prompts, 1).draw(9, 3)
-    assert PromptOrder(prompts, 1).draw(9, 3) != PromptOrder(prompts, 2).draw(9, 3)
-    assert len(PromptOrder(prompts[:1], 1).draw(0, 5)) == 5
+    assert list(PromptOrder(prompts, 1).step(9)) == list(PromptOrder(prompts, 1).step(9))
+    assert list(PromptOrder(prompts, 1).step(9)) != list(PromptOrder(prompts, 2).step(9))
 
 
 def test_seeds_differ_by_purpose_and_are_stable() -> None:

@@ -13,18 +13,18 @@ from spro.config import ChainTask, Config, LossConfig, ModelConfig, OptimizerCon
 from spro.credit import GRPO, SPRO
 from spro.errors import ConfigError, TrainingError
 from spro.loss import REDUCTIONS, SURROGATES
-from spro.train.experience import Experience, Scorer
+from spro.train.experience import Experience
 from spro.train.group import Group
 from spro.train.setup import build_surrogate
 from spro.train.update import Updater, cosine_factor, mini_batches
 from tests.models import tiny_model
-from tests.unit.train.builders import make_group
+from tests.unit.train.builders import make_group, make_scorer
 
 GROUPS = [make_group(i, [1.0, 0.0, float(i % 2), 0.5]) for i in range(5)]
 
 
 def score(model: PreTrainedModel, groups: list[Group] = GROUPS, needs: frozenset[str] = SPRO.needs) -> Experience:
-    return Scorer(model, needs, temperature=1.0, micro_batch_size=3).score(groups, pad_token_id=0)
+    return make_scorer(model, needs).score(groups, pad_token_id=0)
 
 
 def make_config(loss: LossConfig | None = None, temperature: float = 1.0, **train: int) -> Config:
@@ -101,7 +101,7 @@ def test_every_setting_reaches_the_gradient(reduction: str) -> None:
     loss = LossConfig(entropy_coef=0.02, clip_ratio_low=0.02, clip_ratio_high=0.05, loss_reduction=reduction)  # type: ignore[arg-type]
     config = make_config(loss, temperature=0.7, mini_batches=2, micro_batch_size=3)
     groups = GROUPS[:4]
-    experience = Scorer(model, SPRO.needs, temperature=0.7, micro_batch_size=3).score(groups, pad_token_id=0)
+    experience = make_scorer(model, SPRO.needs, temperature=0.7).score(groups, pad_token_id=0)
     advantages = GRPO()(experience.batch)
     with torch.no_grad():
         for index, parameter in enumerate(model.parameters()):
@@ -152,7 +152,7 @@ def test_every_surrogate_ignores_the_micro_batch_size(surrogate: str) -> None:
 
 def test_the_kl_penalty_is_in_the_loss_and_pulls_to_the_reference() -> None:
     model = tiny_model("qwen2")
-    scorer = Scorer(model, SPRO.needs, 1.0, 8)
+    scorer = make_scorer(model, SPRO.needs)
     with torch.no_grad():
         model.lm_head.weight.mul_(5.0)  # far, beside the size of an optimizer step
     experience = scorer.score(GROUPS, 0)
@@ -168,6 +168,22 @@ def test_the_kl_penalty_is_in_the_loss_and_pulls_to_the_reference() -> None:
     assert again.old_log_probs is not None
     assert again.ref_log_probs is not None
     assert ((again.old_log_probs - again.ref_log_probs)[batch.response_mask] ** 2).mean() < (d**2).mean()
+
+
+def test_the_kl_penalty_is_reduced_as_the_surrogate_is() -> None:
+    """Responses of 1 to 4 tokens, so that the mean over responses is not that over tokens."""
+    model = tiny_model("qwen2")
+    scorer = make_scorer(model, SPRO.needs)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(5.0)
+    batch = (experience := scorer.score(GROUPS, 0)).batch
+    old, ref = batch.require("old_log_probs", "test"), batch.require("ref_log_probs", "test")
+    rows = zip((old - ref).unbind(), batch.response_mask.unbind(), strict=True)
+    each = torch.stack([(d[mask] ** 2 / 2).mean() for d, mask in rows])
+    assert abs(each.mean() - ((old - ref)[batch.response_mask] ** 2 / 2).mean()) > 1e-3, "or this test shows nothing"
+    loss = LossConfig(entropy_coef=0.0, kl_loss_coef=0.5, kl_estimator="k2", loss_reduction="seq-mean-token-mean")
+    stats = updater(model, loss).update(experience, torch.zeros_like(old))
+    torch.testing.assert_close(stats.loss, 0.5 * each.mean())
 
 
 def test_good_tokens_become_more_likely_and_bad_ones_less() -> None:
@@ -189,7 +205,7 @@ def test_the_first_step_of_spro_is_that_of_grpo() -> None:
 
 def test_the_reference_stays_where_the_policy_began() -> None:
     model = tiny_model("qwen2")
-    scorer = Scorer(model, SPRO.needs, 1.0, 8)
+    scorer = make_scorer(model, SPRO.needs)
     first = scorer.score(GROUPS, 0)
     updater(model).update(first, GRPO()(first.batch))
     second = scorer.score(GROUPS, 0)
@@ -200,14 +216,14 @@ def test_the_reference_stays_where_the_policy_began() -> None:
 
 def test_a_reference_is_held_only_when_the_method_needs_it() -> None:
     model = tiny_model("qwen2")
-    assert set(Scorer(model, GRPO.needs, 1.0, 8).models) == {"old_log_probs"}
+    assert set(make_scorer(model, GRPO.needs).models) == {"old_log_probs"}
     assert score(model, needs=GRPO.needs).batch.ref_log_probs is None
-    assert Scorer(model, SPRO.needs, 1.0, 8).models["ref_log_probs"] is not model
+    assert make_scorer(model, SPRO.needs).models["ref_log_probs"] is not model
 
 
 def test_a_need_that_nothing_makes() -> None:
     with pytest.raises(ConfigError, match="needs values, which this trainer cannot make yet"):
-        Scorer(tiny_model("qwen2"), frozenset({"values"}), 1.0, 8)
+        make_scorer(tiny_model("qwen2"), frozenset({"values"}))
 
 
 def test_a_gradient_that_is_not_finite_leaves_the_weights_alone() -> None:
