@@ -84,7 +84,7 @@ class Surrogate(ABC):
         advantages: Float[Tensor, "B T"],
         mask: Bool[Tensor, "B T"],
     ) -> Bool[Tensor, "B T"]:
-        """Where a limit of the surrogate decided; log-probs and advantages are 0 off the mask."""
+        """Where a clip of the surrogate decided; log-probs and advantages are 0 off the mask."""
 
     def __call__(
         self,
@@ -110,7 +110,7 @@ class Surrogate(ABC):
         advantages: Float[Tensor, "B T"],
         mask: Bool[Tensor, "B T"],
     ) -> Float[Tensor, "B T"]:
-        """1 where a limit of the surrogate decided; its mean over the tokens is the metric ``clip_fraction``."""
+        """1 where a clip of the surrogate decided; its mean over the tokens is the metric ``clip_fraction``."""
         clips = self.clips(*_on_mask(mask, log_probs, old_log_probs, advantages), mask)
         return (clips & mask).to(log_probs.dtype)
 

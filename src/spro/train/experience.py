@@ -112,7 +112,10 @@ class Scorer:
     ) -> None:
         unknown = sorted(needs - SCORING_MODELS.keys() - GROUP_TENSORS.keys())
         if unknown:
-            raise ConfigError(f"the credit method needs {unknown[0]}, which this trainer cannot make yet")
+            raise ConfigError(
+                f"the credit method needs {unknown[0]}, which this trainer cannot make yet; choose another credit.type "
+                "(spro methods says what each needs)"
+            )
         self.policy = policy
         wanted = sorted(needs | {"old_log_probs"})
         self.models = {name: SCORING_MODELS[name](policy) for name in wanted if name in SCORING_MODELS}

@@ -1,5 +1,7 @@
 """From settings to the parts of a run. Everything that can be wrong is found here, before anything is written."""
 
+from collections.abc import Set
+
 import torch
 
 from spro.config import Config, CreditConfig, LossConfig
@@ -66,6 +68,7 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     check_free(config.run_dir)
     credit, surrogate = build_credit(config.credit), build_surrogate(config.loss)
     needs = credit.needs | ({"ref_log_probs"} if config.loss.kl_loss_coef > 0 else set())
+    _check_reference_is_read(config, needs)
     torch.set_num_threads(config.model.threads)
     torch.manual_seed(config.seed)
     task = load_task(config.task, config.seed, grader.names)
@@ -107,6 +110,15 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
         load_report=task.report,
         folder=RunFolder(config.run_dir, config),
     )
+
+
+def _check_reference_is_read(config: Config, needs: Set[str]) -> None:
+    """Refuse a reference that follows the policy where nothing reads one."""
+    if config.reference.type != "frozen" and "ref_log_probs" not in needs:
+        raise ConfigError(
+            f"reference.type is {config.reference.type!r}, and nothing reads a reference: credit.type "
+            f"{config.credit.type!r} does not need one, and loss.kl_loss_coef is 0"
+        )
 
 
 def _check_enough(config: Config, prompts: int) -> None:

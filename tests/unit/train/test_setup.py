@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from spro.credit import METHODS
+from spro.errors import ConfigError
 from spro.loss import SURROGATES
 from spro.rollout import EmbeddedEngine, Sampling
 from spro.settings import load_config
@@ -89,3 +90,10 @@ def test_the_preparations_of_a_method_have_their_settings(tmp_path: Path, method
         if isinstance(preparation, StepValues):
             assert preparation.samples == 2
             assert preparation.positions == trainer.policy.model.config.max_position_embeddings
+
+
+def test_a_reference_that_follows_and_that_nothing_reads_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"reference.type is 'ema', and nothing reads a reference: credit.type 'grpo'"
+    ):
+        build(tmp_path, "credit.type=grpo", "reference.type=ema")
