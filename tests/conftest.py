@@ -1,6 +1,7 @@
 """One torch thread a process: two are slower on tiny tensors (spin barriers)."""
 
 import os
+import signal
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -12,3 +13,7 @@ from hypothesis import settings
 torch.set_num_threads(1)
 settings.register_profile("spro", deadline=None, derandomize=True)
 settings.load_profile("spro")
+
+# A shell without job control starts its background jobs with SIGINT ignored, which all that they start inherits: the
+# tests of Ctrl-C would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
