@@ -163,12 +163,12 @@ def main() -> None:
         own = ratio(lambda loop=loop: loop(batch), lambda method=method: method(batch), 3)
         print(f"{name + ' in loop form / ' + name + ' here':40} {own}")
     print(f"memory beyond the batch, output included {peak_memory(batch):7.2f}  tensors of the batch's size")
-    print("time a token, by that at B=1024, T=8192")
+    print("by size: time a token by that at B=1024, T=8192; and by copying at the same size, which caches slow as well")
     for rows, width in ((4096, 2048), (4096, 8192), (256, 32768), (1024, 32768), (4096, 32768)):
-        other, tokens = make_batch(rows, width), rows * width / batch.response_mask.numel()
-        per_token = ratio(lambda other=other: spro(other), lambda: spro(batch), 3)
-        median, spread = float(per_token.split()[0]) / tokens, per_token.partition("(")[2]
-        print(f"  B={rows:5}, T={width:6}                       {median:7.2f}  (times {tokens:g} tokens: {spread}")
+        other, growth = make_batch(rows, width), rows * width / batch.response_mask.numel()
+        per_token = float(ratio(lambda other=other: spro(other), lambda: spro(batch), 3).split()[0]) / growth
+        beside_copy = ratio(lambda other=other: spro(other), lambda other=other: copy_tensors(other), 3)
+        print(f"  B={rows:5}, T={width:6}  {per_token:5.2f}       {beside_copy}")
 
 
 if __name__ == "__main__":
