@@ -50,3 +50,11 @@ class WorkerError(SproError):
 
 class TrainingError(SproError):
     """Training cannot go on: the numbers went bad, or too little could be scored."""
+
+
+class SandboxUnavailableError(ConfigError):
+    """No sandbox works here that may run a model's code; the message says what was tried and what to do."""
+
+
+class SandboxError(SproError):
+    """A sandbox failed for a reason that is not the program's in it."""

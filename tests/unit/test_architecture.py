@@ -63,6 +63,12 @@ def test_imports_go_in_one_direction(path: Path) -> None:
         assert not is_inside or (room, module) in INSIDES_ALLOWED, f"{path.relative_to(SOURCE)} reaches into {module}"
 
 
+def test_the_oracle_needs_no_model_and_no_trainer() -> None:
+    for path in (SOURCE / "lab" / "oracle").glob("*.py"):
+        rooms = {module.split(".")[1] for module in imports_of(path)}
+        assert rooms <= {"errors", "settings", "credit", "report", "lab"}, path
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_files_and_functions_hold_one_idea(path: Path) -> None:
     text = path.read_text()

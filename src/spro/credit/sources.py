@@ -28,14 +28,22 @@ def without_last_token(rewards: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"])
     return rewards.scatter(1, last_token(mask)[:, None], 0.0)
 
 
+def step_slots(
+    step_ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]
+) -> tuple[Bool[Tensor, "B T"], Int[Tensor, "B T"]]:
+    """Which tokens belong to a step, and to which; slot 0 where to none, for whoever indexes with it."""
+    in_step = mask & (step_ids >= 0)
+    return in_step, step_ids.masked_fill(~in_step, 0)
+
+
 def step_end(
     step_ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"], step_mask: Bool[Tensor, "B S"]
 ) -> Int[Tensor, "B S"]:
     """Position of the last token of each step; -1 of a step without one."""
-    in_step = mask & (step_ids >= 0)
+    in_step, slots = step_slots(step_ids, mask)
     positions = torch.arange(mask.shape[1], device=mask.device).expand_as(step_ids).masked_fill(~in_step, -1)
     nowhere = torch.full_like(step_mask, -1, dtype=positions.dtype)
-    return nowhere.scatter_reduce(1, step_ids.masked_fill(~in_step, 0), positions, "amax").masked_fill(~step_mask, -1)
+    return nowhere.scatter_reduce(1, slots, positions, "amax").masked_fill(~step_mask, -1)
 
 
 def at_step_ends(
@@ -54,18 +62,15 @@ def tokens_a_step(
     step_ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"], step_mask: Bool[Tensor, "B S"]
 ) -> Int[Tensor, "B S"]:
     """Number of tokens of each step."""
-    in_step = mask & (step_ids >= 0)
-    return torch.zeros_like(step_mask, dtype=torch.long).scatter_add(
-        1, step_ids.masked_fill(~in_step, 0), in_step.long()
-    )
+    in_step, slots = step_slots(step_ids, mask)
+    return torch.zeros_like(step_mask, dtype=torch.long).scatter_add(1, slots, in_step.long())
 
 
 def sums_of_steps(
     values: Float[Tensor, "B T"], step_ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]
 ) -> tuple[Float[Tensor, "B T"], Bool[Tensor, "B T"]]:
     """Sum over the tokens of each step, and whether a response has that step; there are at most T steps."""
-    in_step = mask & (step_ids >= 0)
-    slots = step_ids.masked_fill(~in_step, 0)
+    in_step, slots = step_slots(step_ids, mask)
     sums = torch.zeros_like(values).scatter_add(1, slots, values.masked_fill(~in_step, 0.0))
     has_step = torch.zeros_like(slots).scatter_add(1, slots, in_step.to(slots.dtype)) > 0
     return sums, has_step
@@ -75,5 +80,5 @@ def tokens_of_steps(
     step_values: Float[Tensor, "B S"], step_ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]
 ) -> Float[Tensor, "B T"]:
     """The value of a token's step at each token; 0 at tokens of no step and off the mask."""
-    in_step = mask & (step_ids >= 0)
-    return step_values.gather(1, step_ids.masked_fill(~in_step, 0)).masked_fill(~in_step, 0.0)
+    in_step, slots = step_slots(step_ids, mask)
+    return step_values.gather(1, slots).masked_fill(~in_step, 0.0)

@@ -4,7 +4,7 @@ from spro.loss.kl import KL_ESTIMATORS, KLEstimator
 from spro.loss.logits import token_entropy, token_log_probs
 from spro.loss.objective import entropy_bonus, kl_penalty, policy_loss
 from spro.loss.reduction import REDUCTIONS, Reduction, token_mean, weighted_sum
-from spro.loss.surrogate import Surrogate, clipped_surrogate, importance_ratio
+from spro.loss.surrogate import Surrogate, importance_ratio
 from spro.loss.surrogates import SURROGATES
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "KLEstimator",
     "Reduction",
     "Surrogate",
-    "clipped_surrogate",
     "entropy_bonus",
     "importance_ratio",
     "kl_penalty",

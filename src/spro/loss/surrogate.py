@@ -1,6 +1,7 @@
 """What a surrogate is, and the pieces they share. Axis legend: B responses, T positions."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -33,20 +34,34 @@ def clip_decides(
     return too_high | too_low
 
 
-def clipped_surrogate(
+@dataclass(frozen=True, eq=False)
+class SampledTokens:
+    """What a surrogate reads, 0 off the mask; its fields are those of ``Surrogate.__call__``."""
+
+    log_probs: Float[Tensor, "B T"]
+    old_log_probs: Float[Tensor, "B T"]
+    advantages: Float[Tensor, "B T"]
+    mask: Bool[Tensor, "B T"]
+
+    @property
+    def ratio(self) -> Float[Tensor, "B T"]:
+        """Rho."""
+        return importance_ratio(self.log_probs, self.old_log_probs)
+
+
+def on_mask(
     log_probs: Float[Tensor, "B T"],
     old_log_probs: Float[Tensor, "B T"],
     advantages: Float[Tensor, "B T"],
-    clip_ratio_low: float,
-    clip_ratio_high: float,
-) -> Float[Tensor, "B T"]:
-    """PPO's clipped surrogate, to be maximised (arXiv 1707.06347 Eq. 7; SPRO Eq. 14 inside the sums).
-
-        min(rho A, clip(rho, 1 - clip_ratio_low, 1 + clip_ratio_high) A)
-
-    Log-probs off the mask must be finite; a ``Surrogate`` writes 0 there.
-    """
-    return clipped_objective(importance_ratio(log_probs, old_log_probs), advantages, clip_ratio_low, clip_ratio_high)
+    mask: Bool[Tensor, "B T"],
+) -> SampledTokens:
+    """The tensors with 0 off the mask. Before any product: a where behind it would send 0 * NaN into the gradient."""
+    return SampledTokens(
+        log_probs.masked_fill(~mask, 0.0),
+        old_log_probs.masked_fill(~mask, 0.0),
+        advantages.masked_fill(~mask, 0.0),
+        mask,
+    )
 
 
 class Surrogate(ABC):
@@ -67,24 +82,12 @@ class Surrogate(ABC):
     """The name by which configs and ``SURROGATES`` know the surrogate."""
 
     @abstractmethod
-    def objective(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Float[Tensor, "B T"]:
-        """The equation; log-probs and advantages are 0 off the mask."""
+    def objective(self, tokens: SampledTokens) -> Float[Tensor, "B T"]:
+        """The equation."""
 
     @abstractmethod
-    def clips(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Bool[Tensor, "B T"]:
-        """Where a clip of the surrogate decided; log-probs and advantages are 0 off the mask."""
+    def clips(self, tokens: SampledTokens) -> Bool[Tensor, "B T"]:
+        """Where a clip of the surrogate decided."""
 
     def __call__(
         self,
@@ -101,7 +104,7 @@ class Surrogate(ABC):
             advantages: in units of reward; no gradient.
             mask: True on response tokens.
         """
-        return self.objective(*_on_mask(mask, log_probs, old_log_probs, advantages), mask)
+        return self.objective(on_mask(log_probs, old_log_probs, advantages, mask))
 
     def is_clipped(
         self,
@@ -111,19 +114,5 @@ class Surrogate(ABC):
         mask: Bool[Tensor, "B T"],
     ) -> Float[Tensor, "B T"]:
         """1 where a clip of the surrogate decided; its mean over the tokens is the metric ``clip_fraction``."""
-        clips = self.clips(*_on_mask(mask, log_probs, old_log_probs, advantages), mask)
+        clips = self.clips(on_mask(log_probs, old_log_probs, advantages, mask))
         return (clips & mask).to(log_probs.dtype)
-
-
-def _on_mask(
-    mask: Bool[Tensor, "B T"],
-    log_probs: Float[Tensor, "B T"],
-    old_log_probs: Float[Tensor, "B T"],
-    advantages: Float[Tensor, "B T"],
-) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B T"], Float[Tensor, "B T"]]:
-    """The tensors with 0 off the mask. Before any product: a where behind it would send 0 * NaN into the gradient."""
-    return (
-        log_probs.masked_fill(~mask, 0.0),
-        old_log_probs.masked_fill(~mask, 0.0),
-        advantages.masked_fill(~mask, 0.0),
-    )

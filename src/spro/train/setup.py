@@ -23,18 +23,18 @@ from spro.train.run_folder import RunFolder, check_free, pick_run_dir
 from spro.train.update import Updater
 from spro.verify import Grader
 
-CREDIT: Registry[Method] = Registry("credit", "method", METHODS)
-SURROGATE: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
+CREDIT_TYPES: Registry[Method] = Registry("credit", "method", METHODS)
+LOSS_TYPES: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
 
 
 def build_credit(credit: CreditConfig) -> Method:
     """The credit method with its hyper-parameters; raises ``ConfigError`` as ``Registry.build`` does."""
-    return CREDIT.build(credit.type, credit.hyper_parameters)
+    return CREDIT_TYPES.build(credit.type, credit.hyper_parameters)
 
 
 def build_surrogate(loss: LossConfig) -> Surrogate:
     """The surrogate with its hyper-parameters; raises ``ConfigError`` as ``Registry.build`` does."""
-    return SURROGATE.build(loss.type, loss.hyper_parameters)
+    return LOSS_TYPES.build(loss.type, loss.hyper_parameters)
 
 
 def resolve(config: Config) -> Config:
@@ -43,8 +43,8 @@ def resolve(config: Config) -> Config:
     Raises:
         ConfigError: see ``Registry.build``.
     """
-    credit = CREDIT.values(build_credit(config.credit))
-    surrogate = SURROGATE.values(build_surrogate(config.loss))
+    credit = CREDIT_TYPES.values(build_credit(config.credit))
+    surrogate = LOSS_TYPES.values(build_surrogate(config.loss))
     return config.model_copy(
         update={
             "credit": CreditConfig(type=config.credit.type, **credit),

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spro.checks import check_above
-from spro.loss.surrogate import Surrogate, importance_ratio
+from spro.loss.surrogate import SampledTokens, Surrogate
 
 
 @dataclass(frozen=True)
@@ -39,25 +39,11 @@ class CISPO(Surrogate):
         check_above("clip_ratio_low", self.clip_ratio_low, 0.0)
         check_above("clip_ratio_high", self.clip_ratio_high, 0.0)
 
-    def objective(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Float[Tensor, "B T"]:
+    def objective(self, tokens: SampledTokens) -> Float[Tensor, "B T"]:
         """The equation."""
-        ratio = importance_ratio(log_probs, old_log_probs)
-        weights = ratio.clamp(1 - self.clip_ratio_low, 1 + self.clip_ratio_high).detach()
-        return weights * advantages * log_probs
+        weights = tokens.ratio.clamp(1 - self.clip_ratio_low, 1 + self.clip_ratio_high).detach()
+        return weights * tokens.advantages * tokens.log_probs
 
-    def clips(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Bool[Tensor, "B T"]:
+    def clips(self, tokens: SampledTokens) -> Bool[Tensor, "B T"]:
         """Where the weight was cut; unlike PPO's, the token keeps its gradient."""
-        ratio = importance_ratio(log_probs, old_log_probs)
-        return (ratio < 1 - self.clip_ratio_low) | (ratio > 1 + self.clip_ratio_high)
+        return (tokens.ratio < 1 - self.clip_ratio_low) | (tokens.ratio > 1 + self.clip_ratio_high)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spro.checks import check_above
-from spro.loss.surrogate import importance_ratio
+from spro.loss.surrogate import SampledTokens
 from spro.loss.surrogates.ppo import PPOClip
 
 
@@ -37,24 +37,12 @@ class DualClip(PPOClip):
         super().__post_init__()
         check_above("clip_ratio_c", self.clip_ratio_c, 1.0)
 
-    def objective(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Float[Tensor, "B T"]:
+    def objective(self, tokens: SampledTokens) -> Float[Tensor, "B T"]:
         """The equation; where A >= 0 the floor is 0, which PPO's side never falls below."""
-        floor = self.clip_ratio_c * advantages.clamp(max=0.0)
-        return torch.maximum(super().objective(log_probs, old_log_probs, advantages, mask), floor)
+        floor = self.clip_ratio_c * tokens.advantages.clamp(max=0.0)
+        return torch.maximum(super().objective(tokens), floor)
 
-    def clips(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Bool[Tensor, "B T"]:
+    def clips(self, tokens: SampledTokens) -> Bool[Tensor, "B T"]:
         """Where either clip decides; the token has no gradient."""
-        at_floor = (advantages < 0) & (importance_ratio(log_probs, old_log_probs) > self.clip_ratio_c)
-        return super().clips(log_probs, old_log_probs, advantages, mask) | at_floor
+        at_floor = (tokens.advantages < 0) & (tokens.ratio > self.clip_ratio_c)
+        return super().clips(tokens) | at_floor

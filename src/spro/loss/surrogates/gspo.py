@@ -7,26 +7,22 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spro.checks import check_above, check_between
-from spro.loss.surrogate import Surrogate, clip_decides, clipped_objective
+from spro.loss.surrogate import SampledTokens, Surrogate, clip_decides, clipped_objective
 
-LOG_RATIO_LIMIT = 10.0
+LOG_SEQUENCE_RATIO_LIMIT = 10.0
 """Largest log s before the exponential; verl's."""
 
 
-def sequence_ratio(
-    log_probs: Float[Tensor, "B T"], old_log_probs: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]
-) -> Float[Tensor, "B T"]:
+def sequence_ratio(tokens: SampledTokens) -> Float[Tensor, "B T"]:
     """The ratio of the whole response at each of its tokens; the gradient is that of the token.
 
     s[i,t] = sg(s_i) * pi(a_t) / sg(pi(a_t)),    s_i = exp(mean over t of log pi(a_t) - log pi_old(a_t))
-
-    Log-probs off the mask must be 0.
     """
-    tokens = mask.sum(dim=1, keepdim=True).clamp(min=1)
-    mean_log_ratio = (log_probs - old_log_probs).sum(dim=1, keepdim=True) / tokens
+    length = tokens.mask.sum(dim=1, keepdim=True).clamp(min=1)
+    mean_log_ratio = (tokens.log_probs - tokens.old_log_probs).sum(dim=1, keepdim=True) / length
     # The difference first: added to the mean it would lose the bits of a large log-prob.
-    log_ratio = log_probs - log_probs.detach() + mean_log_ratio.detach()
-    return log_ratio.clamp(max=LOG_RATIO_LIMIT).exp()
+    log_ratio = tokens.log_probs - tokens.log_probs.detach() + mean_log_ratio.detach()
+    return log_ratio.clamp(max=LOG_SEQUENCE_RATIO_LIMIT).exp()
 
 
 @dataclass(frozen=True)
@@ -55,24 +51,10 @@ class GSPO(Surrogate):
         check_between("clip_ratio_low", self.clip_ratio_low, 0.0, 1.0)
         check_above("clip_ratio_high", self.clip_ratio_high, 0.0)
 
-    def objective(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Float[Tensor, "B T"]:
+    def objective(self, tokens: SampledTokens) -> Float[Tensor, "B T"]:
         """The equation."""
-        ratio = sequence_ratio(log_probs, old_log_probs, mask)
-        return clipped_objective(ratio, advantages, self.clip_ratio_low, self.clip_ratio_high)
+        return clipped_objective(sequence_ratio(tokens), tokens.advantages, self.clip_ratio_low, self.clip_ratio_high)
 
-    def clips(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Bool[Tensor, "B T"]:
+    def clips(self, tokens: SampledTokens) -> Bool[Tensor, "B T"]:
         """Where the clipped side decides; the token has no gradient."""
-        ratio = sequence_ratio(log_probs, old_log_probs, mask)
-        return clip_decides(ratio, advantages, self.clip_ratio_low, self.clip_ratio_high)
+        return clip_decides(sequence_ratio(tokens), tokens.advantages, self.clip_ratio_low, self.clip_ratio_high)

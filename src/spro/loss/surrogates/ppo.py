@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spro.checks import check_above, check_between
-from spro.loss.surrogate import Surrogate, clip_decides, clipped_surrogate, importance_ratio
+from spro.loss.surrogate import SampledTokens, Surrogate, clip_decides, clipped_objective
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,10 @@ class PPOClip(Surrogate):
         check_between("clip_ratio_low", self.clip_ratio_low, 0.0, 1.0)
         check_above("clip_ratio_high", self.clip_ratio_high, 0.0)
 
-    def objective(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Float[Tensor, "B T"]:
+    def objective(self, tokens: SampledTokens) -> Float[Tensor, "B T"]:
         """The equation."""
-        return clipped_surrogate(log_probs, old_log_probs, advantages, self.clip_ratio_low, self.clip_ratio_high)
+        return clipped_objective(tokens.ratio, tokens.advantages, self.clip_ratio_low, self.clip_ratio_high)
 
-    def clips(
-        self,
-        log_probs: Float[Tensor, "B T"],
-        old_log_probs: Float[Tensor, "B T"],
-        advantages: Float[Tensor, "B T"],
-        mask: Bool[Tensor, "B T"],
-    ) -> Bool[Tensor, "B T"]:
+    def clips(self, tokens: SampledTokens) -> Bool[Tensor, "B T"]:
         """Where the clipped side decides; the token has no gradient."""
-        ratio = importance_ratio(log_probs, old_log_probs)
-        return clip_decides(ratio, advantages, self.clip_ratio_low, self.clip_ratio_high)
+        return clip_decides(tokens.ratio, tokens.advantages, self.clip_ratio_low, self.clip_ratio_high)
