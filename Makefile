@@ -7,13 +7,19 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: train test lint parity parity-verl parity-trl warm-start wheel clean
+.PHONY: train test lint sandbox parity parity-verl parity-trl fuzz warm-start wheel clean
 
 train: $(VENV)/.run
 	$(BIN)/spro train
 
-test: $(VENV)/.dev lint
+test: $(VENV)/.dev lint sandbox
 	$(BIN)/python -m pytest -n 2 -q
+
+# The sandbox of code rewards; the tests try to break out of it.
+sandbox:
+	@command -v bwrap >/dev/null || { \
+		test "$$(id -u)" = 0 || { echo "the tests need bubblewrap: apt-get install bubblewrap"; exit 1; }; \
+		apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null; }
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks
@@ -31,7 +37,7 @@ parity-trl: .venv-trl/.run
 	.venv-trl/bin/python -m pytest -c tests/parity/pytest.ini -q tests/parity/trl
 
 .venv-verl/.run: PEER := verl==0.9.1
-.venv-trl/.run: PEER := trl==1.16.0
+.venv-trl/.run: PEER := trl==1.16.0 math-verify
 .venv-%/.run: pyproject.toml tests/parity/constraints-%.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) torch==2.13.0
@@ -42,6 +48,18 @@ parity-trl: .venv-trl/.run
 # Regenerates the shipped weights; about six minutes.
 warm-start: $(VENV)/.run
 	$(BIN)/python -m spro.lab.warm_start src/spro/assets/chain
+
+# Coverage-guided fuzzing of what reads model text in the trainer's process; FUZZ_SECONDS=300.
+FUZZ_SECONDS ?= 300
+fuzz: .venv-fuzz/.run
+	mkdir -p build/corpus
+	PYTHONPATH=src .venv-fuzz/bin/python tests/fuzz/fuzz_extraction.py \
+		-max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=2048 -len_control=0 build/corpus
+
+.venv-fuzz/.run:
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet atheris
+	touch $@
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel --no-isolation
@@ -58,4 +76,4 @@ $(VENV)/.dev: $(VENV)/.run
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-verl .venv-trl build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-verl .venv-trl .venv-fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

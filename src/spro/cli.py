@@ -26,9 +26,15 @@ def build_parser() -> argparse.ArgumentParser:
     train = commands.add_parser(
         "train",
         help="train a model; without a config the embedded lab run",
-        epilog=f"Every key, its default and what it does: {package / 'config.py'}; of credit.type: spro methods",
+        epilog=f"Every key, its default and what it does: {package / 'config'}; of credit.type: spro methods",
     )
     train.add_argument("words", nargs="*", metavar="CONFIG.yaml | key=value", help="a config first, then settings")
+    train.add_argument(
+        "--i-understand-unsafe-code-execution",
+        action="store_true",
+        dest="allow_unsafe",
+        help="with verify.code.sandbox=none: run the model's programs unconfined, as you",
+    )
     train.set_defaults(run=run_train)
 
     methods = commands.add_parser("methods", help="list the credit methods, their settings and what they need")
@@ -60,7 +66,8 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     first = arguments.words[:1]
     has_config = bool(first) and "=" not in first[0]
-    return train_command(Path(first[0]) if has_config else None, arguments.words[has_config:])
+    path = Path(first[0]) if has_config else None
+    return train_command(path, arguments.words[has_config:], arguments.allow_unsafe)
 
 
 def run_methods(arguments: argparse.Namespace) -> int:

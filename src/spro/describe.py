@@ -12,7 +12,7 @@ from spro.errors import ConfigError, SproError
 from spro.models import load_policy
 from spro.models.loading import BUILTIN
 from spro.settings import nearest
-from spro.verify import Answer, Grader
+from spro.verify import MathVerifier, examine_sandbox
 
 
 def describe_methods() -> str:
@@ -44,19 +44,21 @@ def examine_installation() -> tuple[str, bool]:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none, runs on the CPU"
     checks = {"math verifier": _check_math(), **{f"model {name}": _check_model(name) for name in BUILTIN}}
+    sandbox = examine_sandbox()
     lines = [
         f"spro {__version__}, Python {platform.python_version()}, {versions}",
         f"GPU: {gpu}",
         *(f"{name}: {problem or 'works'}" for name, problem in checks.items()),
-        "code rewards: not in this version; code problems are counted and skipped",
+        *sandbox.lines(),
     ]
+    # Without a sandbox all but code works, and whoever asks for code is told before a run begins.
     return "\n".join(lines), not any(checks.values())
 
 
 def _check_math() -> str:
     """Grade one answer in a real worker; what is wrong, or nothing."""
-    with Grader(workers=1) as grader:
-        (verdict,) = grader.grade([Answer("math", r"so it is \boxed{\frac{1}{2}}", "0.5")])
+    with MathVerifier(workers=1) as verify:
+        verdict = verify(r"so it is \boxed{\frac{1}{2}}", "0.5")
     return "" if verdict.score == 1.0 else f"FAILED: graded 1/2 against 0.5 as {verdict.status}, {verdict.detail}"
 
 

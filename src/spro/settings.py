@@ -143,6 +143,8 @@ def _describe(problem: ErrorDetails) -> str:
         case "model_type":
             keys = ", ".join(section.model_fields)
             return f"{key} is {problem['input']!r}, and must be a section with some of the keys {keys}"
+        case "tuple_type":
+            return f"{key} is {problem['input']!r}, and must be a list"
         case "value_error":
             return f"{key or 'config'}: {problem['ctx']['error']}"
         case _:
@@ -192,8 +194,8 @@ def _type_name(member: type[BaseModel]) -> str:
 
 
 def _sections_of(annotation: Any) -> list[type[BaseModel]]:
-    """The config sections that a field may hold."""
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return [section for member in annotation.__args__ for section in _sections_of(member)]
+    """The config sections that a field may hold, alone or in a list."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (typing.Union, tuple):
+        return [section for member in typing.get_args(annotation) for section in _sections_of(member)]
     is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return [annotation] if is_section else []

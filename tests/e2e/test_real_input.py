@@ -28,8 +28,8 @@ def test_three_steps_on_eurus_rows(tmp_path: Path, family: str, chat: bool, suff
     words = (f"task.path=train.{suffix}", "task.held_out_problems=6", "rollout.max_prompt_length=256")
     code, said = train(tmp_path, *words)
     assert code == 0, said
-    assert f"55 problems; 1 skipped: no ground truth (first: train.{suffix} row 8); 8 skipped: not yet scored" in said
-    assert "6 of them held out" in said
+    assert f"63 problems; 1 skipped: no ground truth (first: train.{suffix} row 8); 6 of them held out" in said
+    assert "sandbox: bubblewrap works here" in said
 
     folder = tmp_path / "run" / "checkpoints" / "step-3"
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
@@ -58,11 +58,22 @@ def broken_row(folder: Path) -> None:
 
 
 def only_code(folder: Path) -> None:
-    eurus.write(folder / "train.jsonl", eurus.rows(math=0, code=3))
+    eurus.write(folder / "train.jsonl", eurus.rows(math=0, code=4))
+
+
+def broken_tests(folder: Path) -> None:
+    items = eurus.rows(math=0, code=2)
+    for item, tests in zip(items, ("{oops", '{"inputs": ["1"], "outputs": []}'), strict=True):
+        item["reward_model"]["ground_truth"] = tests
+    eurus.write(folder / "train.jsonl", items)
 
 
 def nothing(folder: Path) -> None:
     pass
+
+
+TWO = ["train.prompts_per_step=2"]
+"""For four problems and twofold oversampling."""
 
 
 @pytest.mark.parametrize(
@@ -71,7 +82,24 @@ def nothing(folder: Path) -> None:
         (missing_model, [], "there is no model folder './model'"),
         (empty_data, [], "'train.jsonl' gives no usable problem: 0 problems"),
         (broken_row, [], "train.jsonl row 2 is not JSON"),
-        (only_code, [], "gives no usable problem: 0 problems; 3 skipped: not yet scored"),
+        (
+            broken_tests,
+            [],
+            "0 problems; 2 skipped: nothing can be graded (first: train.jsonl row 1: the tests are no JSON",
+        ),
+        (only_code, ["verify.code.sandbox=none", *TWO], "it needs --i-understand-unsafe-code-execution"),
+        (only_code, ["verify.code.sandbox=chroot"], "verify.code.sandbox is 'chroot': input should be 'auto'"),
+        (nothing, ["verify.function.path=no_such.thing", *TWO], "'no_such.thing' cannot be used: ModuleNotFoundError"),
+        (
+            nothing,
+            ["reward.functions=[{path: os.getcwd.x}]", *TWO],
+            "'os.getcwd.x' cannot be used: ModuleNotFoundError",
+        ),
+        (
+            nothing,
+            ["reward.functions=[{path: json.dumps, columns: {obj: level}}]"],
+            "train.jsonl row 1 has no field 'level'; a reward function wants it",
+        ),
         (nothing, ["rollout.group_size=1"], "rollout.group_size is 1: input should be greater than or equal to 2"),
         (nothing, ["rollout.groupsize=4"], "unknown key 'rollout.groupsize'; did you mean 'group_size'?"),
         (
@@ -109,3 +137,56 @@ def test_long_prompts_are_counted_and_skipped(tmp_path: Path) -> None:
     code, said = train(tmp_path, "task.path=train.jsonl", "rollout.max_prompt_length=250", "train.steps=1")
     assert code == 0, said
     assert "8 problems; 1 skipped: prompt longer than 250 tokens (first: train.jsonl row 4)" in said
+
+
+OWN_REWARDS = """
+import json
+
+def spy(prompts, completions, completion_ids, ground_truth, source, score, **columns):
+    with open("seen.jsonl", "a") as file:
+        file.write(json.dumps([prompts[0][-1]["content"], ground_truth[0], source[0], score[0]]) + "\\n")
+    return [len(token_ids) / 100 for token_ids in completion_ids]
+
+def verdict(completions, **columns):
+    return [1.0 if "1" in completion[0]["content"] else 0.0 for completion in completions]
+
+def broken(completions, **columns):
+    raise RuntimeError("my service is down")
+"""
+
+
+def test_reward_functions_of_a_users_own(tmp_path: Path) -> None:
+    save_model_folder(tmp_path / "model", "qwen2")
+    eurus.write(tmp_path / "train.jsonl", eurus.rows(math=8, code=0))
+    (tmp_path / "own.py").write_text(OWN_REWARDS)
+    code, said = train(
+        tmp_path, "task.path=train.jsonl", "train.steps=2", "verify.function.path=own.verdict",
+        "reward.functions=[{path: own.spy, weight: 0.5, columns: {source: data_source}}]",
+    )  # fmt: skip
+    assert code == 0, said
+    assert "reward function own.verdict" in said
+    seen = [json.loads(line) for line in (tmp_path / "seen.jsonl").read_text().splitlines()]
+    assert len(seen) == 2, "one call a step"
+    question, gold, source, score = seen[0]
+    assert question.startswith("What is")
+    assert gold == str(sum(int(word.strip("?")) for word in question.split("\n")[0].split()[2::2]))
+    assert (source, score in (0.0, 1.0)) == ("numina_synthetic_math", True)
+
+
+def test_a_reward_function_that_is_down_stops_the_run_with_its_reason(tmp_path: Path) -> None:
+    save_model_folder(tmp_path / "model", "qwen2")
+    eurus.write(tmp_path / "train.jsonl", eurus.rows(math=8, code=0))
+    (tmp_path / "own.py").write_text(OWN_REWARDS)
+    code, said = train(tmp_path, "task.path=train.jsonl", "reward.functions=[{path: own.broken}]")
+    assert code == 1, said
+    assert "100% of the responses could not be graded" in said
+    assert "my service is down" in said
+
+
+def test_programs_without_a_sandbox_only_by_the_flag(tmp_path: Path) -> None:
+    save_model_folder(tmp_path / "model", "qwen2")
+    eurus.write(tmp_path / "train.jsonl", eurus.rows(math=0, code=4))
+    words = ("task.path=train.jsonl", "train.steps=1", "verify.code.sandbox=none", *TWO)
+    code, said = train(tmp_path, *words, "--i-understand-unsafe-code-execution")
+    assert code == 0, said
+    assert "programs can do whatever you can do" in said

@@ -1,36 +1,44 @@
 """From the settings of a task to its problems."""
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from spro.config import ChainTask, EurusTask, FileTask, MathTask, TaskConfig
-from spro.errors import DataError
+from spro.errors import ConfigError, DataError
 from spro.tasks.chain import load_chain
 from spro.tasks.problem import LoadReport, Problem, TaskData
 from spro.tasks.records import read_rows
-from spro.tasks.rows import Adapter, adapt_rows, eurus_adapter, math_adapter
+from spro.tasks.rows import Adapter, ProblemWith, adapt_rows, eurus_adapter, math_adapter
 
 
-def load_task(task: TaskConfig, seed: int, verifiers: frozenset[str]) -> TaskData:
+def load_task(task: TaskConfig, seed: int, problem_with: ProblemWith, columns: Collection[str] = ()) -> TaskData:
     """The problems of a task, to train on and held out.
 
     Args:
         task: its settings.
         seed: of what is generated and of which problems are held out.
-        verifiers: names of the verifiers that there are; problems for another are counted and skipped.
+        problem_with: says of a verifier and a ground truth why nothing can be graded with them; problems of which it
+            says so are counted and skipped.
+        columns: fields of the rows that the problems keep, beside what all have.
 
     Raises:
+        ConfigError: a column of a task that has no rows.
         DataError: a file is missing or breaks its schema, or no row is usable; names file and row.
     """
+    own: tuple[str, ...]
     match task:
         case ChainTask():
+            if columns:
+                raise ConfigError(f"a reward function wants the column {min(columns)!r}, and the lab task has no rows")
             return load_chain(seed, task.train_problems, task.held_out_problems, task.min_operators, task.max_operators)
         case EurusTask():
-            columns = ("data_source", "prompt", "ability", "reward_model")
-            return _load_files(task, _Reader(task, eurus_adapter, columns, verifiers), seed)
+            own = ("data_source", "prompt", "ability", "reward_model")
+            return _load_files(task, _Reader(task, eurus_adapter, own, problem_with, columns), seed)
         case MathTask():
             adapter = math_adapter(task.question_key, task.answer_key, task.system_prompt, task.prompt_suffix)
-            return _load_files(task, _Reader(task, adapter, (task.question_key, task.answer_key), verifiers), seed)
+            own = (task.question_key, task.answer_key)
+            return _load_files(task, _Reader(task, adapter, own, problem_with, columns), seed)
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,14 @@ class _Reader:
 
     task: FileTask
     adapter: Adapter
-    columns: tuple[str, ...]
-    verifiers: frozenset[str]
+    own: tuple[str, ...]
+    problem_with: ProblemWith
+    columns: Collection[str]
 
     def read(self, path: str, report: LoadReport) -> list[Problem]:
-        rows = read_rows(path, self.task.split, self.columns)
-        problems = adapt_rows(rows, self.adapter, self.verifiers, self.task.max_problems, report)
+        rows = read_rows(path, self.task.split, sorted({*self.own, *self.columns}))
+        limit = self.task.max_problems
+        problems = adapt_rows(rows, self.adapter, self.problem_with, self.columns, limit, report)
         if not problems:
             raise DataError(f"{path!r} gives no usable problem: {report}")
         return problems

@@ -1,6 +1,7 @@
 """What is asked: one problem, and what became of the rows that were read."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -22,6 +23,7 @@ class Problem:
         ground_truth: what the verifier compares with, as the data gives it.
         verifier: the verifier's name in ``spro.verify.VERIFIERS``.
         data_source: where the problem comes from; metrics may be split by it.
+        columns: further fields of its row, which a reward function asked for.
     """
 
     problem_id: str
@@ -29,6 +31,7 @@ class Problem:
     ground_truth: str
     verifier: str
     data_source: str
+    columns: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

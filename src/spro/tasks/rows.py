@@ -1,7 +1,8 @@
 """Rows of a known schema into problems. An adapter is one function: a row in, a problem or the reason for none out."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,26 +12,52 @@ from spro.tasks.records import Row
 
 
 class Skipped(Exception):  # noqa: N818 - it is no error: the row is counted and the next one read
-    """This row cannot be asked; its message is the reason, the same for all rows that it holds for."""
+    """This row cannot be asked.
+
+    Args:
+        reason: the same for all rows that it holds for.
+        detail: of this one row.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.detail = detail
 
 
 Adapter = Callable[[Row], Problem]
 """Raises ``Skipped`` for a row that is well-formed and unusable, ``DataError`` for one that breaks the schema."""
 
+ProblemWith = Callable[[str, str], str]
+"""(verifier, ground truth) -> why nothing can be graded with them; empty when something may be."""
+
 
 def adapt_rows(
-    rows: Iterator[Row], adapter: Adapter, verifiers: frozenset[str], limit: int | None, report: LoadReport
+    rows: Iterator[Row],
+    adapter: Adapter,
+    problem_with: ProblemWith,
+    columns: Collection[str],
+    limit: int | None,
+    report: LoadReport,
 ) -> list[Problem]:
-    """The problems of all rows that are usable and can be graded, at most ``limit``; the others are counted."""
+    """The problems of all rows that are usable and can be graded, at most ``limit``; the others are counted.
+
+    Each keeps the fields of its row that ``columns`` name.
+
+    Raises:
+        DataError: a row breaks its schema, or has not such a field.
+    """
 
     def usable() -> Iterator[Problem]:
         for row in rows:
             try:
                 problem = adapter(row)
-                if problem.verifier not in verifiers:
-                    raise Skipped(f"not yet scored: there is no {problem.verifier!r} verifier")
+                if reason := problem_with(problem.verifier, problem.ground_truth):
+                    raise Skipped("nothing can be graded", reason)
+                if columns:
+                    schema = "a reward function wants it"
+                    problem = replace(problem, columns={name: get_field(row, schema, name) for name in columns})
             except Skipped as reason:
-                report.skip(str(reason), row.where)
+                report.skip(str(reason), f"{row.where}: {reason.detail}" if reason.detail else row.where)
             else:
                 report.kept += 1
                 yield problem

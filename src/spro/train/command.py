@@ -11,30 +11,31 @@ from spro.errors import RunFolderError, TrainingError
 from spro.report import write_report
 from spro.settings import load_config
 from spro.train.checkpoint import newest_checkpoint
+from spro.train.grading import Grading
 from spro.train.interrupt import stop_on_signals
 from spro.train.loop import Outcome
 from spro.train.progress import describe, open_display
 from spro.train.setup import build_trainer, resolve
-from spro.verify import Grader
 
 
-def train_command(path: Path | None, overrides: Sequence[str]) -> int:
+def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: bool = False) -> int:
     """Train as the settings say; returns the exit code (128 + signal number when it was stopped).
 
-    The report is written whatever ends the run once it has begun.
+    The report is written whatever ends the run once it has begun. ``allow_unsafe``: see ``Grading``.
 
     Raises:
         SproError: see ``build_trainer`` and ``Trainer.run``.
     """
     config = resolve(load_config(path, overrides))
-    with Grader(config.verify.workers, config.verify.timeout_s) as grader:
-        trainer = build_trainer(config, grader)
+    with Grading(config, allow_unsafe) as grading:
+        trainer = build_trainer(config, grading)
         run_dir = trainer.folder.path
         try:
             with closing(open_display(config.train.steps)) as display, stop_on_signals() as stop:
-                display.say(
-                    f"{trainer.load_report}; {len(trainer.held_out.prompts)} of them held out; folder {run_dir}"
-                )
+                problems, *others = trainer.notes
+                display.say(f"{problems}; {len(trainer.held_out.prompts)} of them held out; folder {run_dir}")
+                for note in others:
+                    display.say(note)
                 outcome = trainer.run(display, stop)
         except BaseException as error:
             # What ended the run is what must be told, also when it left too little for a report.

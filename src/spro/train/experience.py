@@ -17,7 +17,6 @@ from spro.errors import ConfigError
 from spro.models import Sequences, frozen_copy, response_log_probs
 from spro.train.group import Group
 from spro.train.reference import ReferenceUpdate
-from spro.train.reward import OverlongPenalty
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,6 @@ class Scorer:
         needs: names of the tensors; the old log-probs are made in any case, the surrogate reads them.
         temperature: of sampling.
         micro_batch_size: responses a forward.
-        penalty: on length, part of the outcome rewards.
         reference: how the reference follows the policy.
 
     Raises:
@@ -107,7 +105,6 @@ class Scorer:
         needs: frozenset[str],
         temperature: float,
         micro_batch_size: int,
-        penalty: OverlongPenalty,
         reference: ReferenceUpdate,
     ) -> None:
         unknown = sorted(needs - SCORING_MODELS.keys() - GROUP_TENSORS.keys())
@@ -122,7 +119,6 @@ class Scorer:
         self.makers = {name: GROUP_TENSORS[name] for name in wanted if name in GROUP_TENSORS}
         self.temperature = temperature
         self.micro_batch_size = micro_batch_size
-        self.penalty = penalty
         self.reference = reference
         self.device = policy.device
 
@@ -134,7 +130,7 @@ class Scorer:
             responses=tuple(group.responses[i].token_ids for _, group, i in rows),
             pad_token_id=pad_token_id,
         )
-        rewards = [group.scores[i] + self.penalty(len(group.responses[i].token_ids)) for _, group, i in rows]
+        rewards = [group.rewards[i] for _, group, i in rows]
         log_probs = {
             name: response_log_probs(model, sequences, self.temperature, self.micro_batch_size)
             for name, model in self.models.items()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from spro.rollout import Response
 from spro.tasks import Prompt
+from spro.train.judge import Judged
 from spro.verify import Status, Verdict
 
 
@@ -23,8 +24,7 @@ class Group:
     Attributes:
         prompt: what was asked.
         responses: what the policy wrote.
-        texts: the responses as text, without special tokens, as the verifier read them.
-        verdicts: what the verifier said of each.
+        judged: what each is worth, and why.
         step_ids: step of each token of each response, once they are split.
         greedy_reward: reward of the greedy response to the prompt, once it is asked for.
         step_values: mean reward from where each step of each response begins, once that is rolled out.
@@ -32,11 +32,25 @@ class Group:
 
     prompt: Prompt
     responses: tuple[Response, ...]
-    texts: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
+    judged: tuple[Judged, ...]
     step_ids: tuple[tuple[int, ...], ...] | None = None
     greedy_reward: float | None = None
     step_values: tuple[tuple[float, ...], ...] | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The responses as the verifier read them."""
+        return tuple(judged.text for judged in self.judged)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the verifier said of each response."""
+        return tuple(judged.verdict for judged in self.judged)
+
+    @property
+    def rewards(self) -> tuple[float, ...]:
+        """Rewards of the responses that could be graded."""
+        return tuple(judged.reward for judged in self.judged if judged.reward is not None)
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -60,12 +74,7 @@ class Group:
     def scored(self) -> "Group":
         """The group without the responses that could not be graded: failed is not wrong."""
         kept = [i for i, verdict in enumerate(self.verdicts) if verdict.status is not Status.UNSCORED]
-        return Group(
-            self.prompt,
-            tuple(self.responses[i] for i in kept),
-            tuple(self.texts[i] for i in kept),
-            tuple(self.verdicts[i] for i in kept),
-        )
+        return Group(self.prompt, tuple(self.responses[i] for i in kept), tuple(self.judged[i] for i in kept))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from transformers import PreTrainedTokenizerBase
-
 from spro.rollout import Engine, Sampling
 from spro.tasks import Prompt
 from spro.train.group import Group
+from spro.train.judge import Judge
 from spro.train.metrics import Metrics
 from spro.train.sampling import derive_seed, sample_groups
-from spro.verify import Grader, Status
+from spro.verify import Status
 
 
 class HeldOut:
@@ -21,16 +20,8 @@ class HeldOut:
     sampling seed is the same at every evaluation, so that differences between steps carry less noise.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        grader: Grader,
-        tokenizer: PreTrainedTokenizerBase,
-        prompts: Sequence[Prompt],
-        sampling: Sampling,
-        seed: int,
-    ) -> None:
-        self.engine, self.grader, self.tokenizer, self.prompts = engine, grader, tokenizer, prompts
+    def __init__(self, engine: Engine, judge: Judge, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> None:
+        self.engine, self.judge, self.prompts = engine, judge, prompts
         self.sampled = replace(sampling, group_size=1)
         self.greedy = replace(sampling, group_size=1, temperature=0.0)
         self.seed = derive_seed(seed, "held-out")
@@ -40,8 +31,7 @@ class HeldOut:
         if not self.prompts:
             return {}
         sampled, greedy = (
-            sample_groups(self.engine, self.grader, self.tokenizer, self.prompts, how, self.seed)
-            for how in (self.sampled, self.greedy)
+            sample_groups(self.engine, self.judge, self.prompts, how, self.seed) for how in (self.sampled, self.greedy)
         )
         lengths = [len(response.token_ids) for group in sampled for response in group.responses]
         accuracy, scored = _accuracy(sampled)

@@ -13,13 +13,13 @@ from spro.config import Config
 from spro.credit import Method
 from spro.models import Policy
 from spro.rollout import Engine
-from spro.tasks import LoadReport
 from spro.train.checkpoint import save_checkpoint
 from spro.train.experience import Scorer
 from spro.train.filter import GroupFilter
 from spro.train.group import Group, Unscored
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import StopRequest
+from spro.train.judge import Judge
 from spro.train.metrics import Metrics, credit_metrics, rollout_metrics, step_metrics, to_metrics
 from spro.train.order import PromptOrder
 from spro.train.prepare import Preparation, sampling_of
@@ -27,7 +27,6 @@ from spro.train.progress import Display
 from spro.train.run_folder import RunFolder
 from spro.train.sampling import check_enough_graded, derive_seed, drop_unscored, sample_groups
 from spro.train.update import Updater
-from spro.verify import Grader
 
 
 @dataclass(slots=True)
@@ -84,14 +83,14 @@ class Trainer:
     policy: Policy
     order: PromptOrder
     engine: Engine
-    grader: Grader
+    judge: Judge
     filter: GroupFilter
     preparations: tuple[Preparation, ...]
     scorer: Scorer
     credit: Method
     updater: Updater
     held_out: HeldOut
-    load_report: LoadReport
+    notes: tuple[str, ...]
     folder: RunFolder
 
     def run(self, display: Display, stop: StopRequest) -> Outcome:
@@ -161,8 +160,7 @@ class Trainer:
             drawn = list(islice(order, size))
             groups += sample_groups(
                 self.engine,
-                self.grader,
-                self.policy.tokenizer,
+                self.judge,
                 [prompt for _, prompt in drawn],
                 sampling_of(config),
                 derive_seed(config.seed, f"{step}/{batches}" if batches else step),

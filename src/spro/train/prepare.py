@@ -7,28 +7,24 @@ from spro.models import Policy
 from spro.rollout import Engine, Sampling
 from spro.train.greedy import GreedyAnswers
 from spro.train.group import Group, Prepared
-from spro.train.reward import OverlongPenalty
+from spro.train.judge import Judge
 from spro.train.steps import StepSplitter
 from spro.train.vine import StepValues
-from spro.verify import Grader
 
 Preparation = Callable[[Sequence[Group], int], Prepared]
 """(groups, seed) -> the groups with more said of them; those of which it could not be said are left out."""
 
 
 def build_preparations(
-    needs: frozenset[str], config: Config, policy: Policy, engine: Engine, grader: Grader
+    needs: frozenset[str], config: Config, policy: Policy, engine: Engine, judge: Judge
 ) -> tuple[Preparation, ...]:
     """The preparations behind the tensors that are needed, in the order in which they build on each other."""
-    sampling, penalty = sampling_of(config), overlong_penalty_of(config)
+    sampling = sampling_of(config)
     positions = getattr(policy.model.config, "max_position_embeddings", None)
     makers: tuple[tuple[set[str], Preparation], ...] = (
         ({"step_ids", "step_values"}, StepSplitter(policy.tokenizer, config.steps.separator)),
-        ({"greedy_rewards"}, GreedyAnswers(engine, grader, policy.tokenizer, sampling, penalty)),
-        (
-            {"step_values"},
-            StepValues(engine, grader, policy.tokenizer, sampling, penalty, config.vine.samples, positions),
-        ),
+        ({"greedy_rewards"}, GreedyAnswers(engine, judge, sampling)),
+        ({"step_values"}, StepValues(engine, judge, sampling, config.vine.samples, positions)),
     )
     return tuple(preparation for tensors, preparation in makers if tensors & needs)
 
@@ -37,9 +33,3 @@ def sampling_of(config: Config) -> Sampling:
     """How the training responses are sampled."""
     rollout = config.rollout
     return Sampling(rollout.group_size, rollout.max_response_length, rollout.temperature)
-
-
-def overlong_penalty_of(config: Config) -> OverlongPenalty:
-    """What length costs."""
-    reward = config.reward
-    return OverlongPenalty(config.rollout.max_response_length, reward.overlong_buffer, reward.overlong_penalty)

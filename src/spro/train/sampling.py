@@ -3,13 +3,12 @@
 import random
 from collections.abc import Iterable, Sequence
 
-from transformers import PreTrainedTokenizerBase
-
 from spro.errors import TrainingError
 from spro.rollout import Engine, Sampling
 from spro.tasks import Prompt
 from spro.train.group import Group, Unscored
-from spro.verify import Answer, Grader, Status
+from spro.train.judge import Judge
+from spro.verify import Status
 
 
 def derive_seed(seed: int, purpose: str | int) -> int:
@@ -18,31 +17,22 @@ def derive_seed(seed: int, purpose: str | int) -> int:
 
 
 def sample_groups(
-    engine: Engine,
-    grader: Grader,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[Prompt],
-    sampling: Sampling,
-    seed: int,
+    engine: Engine, judge: Judge, prompts: Sequence[Prompt], sampling: Sampling, seed: int
 ) -> list[Group]:
-    """Let the policy answer each prompt ``sampling.group_size`` times, and grade the answers."""
+    """Let the policy answer each prompt ``sampling.group_size`` times, and judge the answers."""
     sampled = engine.generate([prompt.token_ids for prompt in prompts], sampling, seed)
-    texts = [
-        tuple(tokenizer.decode(response.token_ids, skip_special_tokens=True) for response in responses)
-        for responses in sampled
-    ]
-    verdicts = iter(
-        grader.grade(
+    judged = iter(
+        judge(
             [
-                Answer(prompt.problem.verifier, text, prompt.problem.ground_truth)
-                for prompt, group_texts in zip(prompts, texts, strict=True)
-                for text in group_texts
+                (prompt, response.token_ids)
+                for prompt, responses in zip(prompts, sampled, strict=True)
+                for response in responses
             ]
         )
     )
     return [
-        Group(prompt, responses, group_texts, tuple(next(verdicts) for _ in responses))
-        for prompt, responses, group_texts in zip(prompts, sampled, texts, strict=True)
+        Group(prompt, responses, tuple(next(judged) for _ in responses))
+        for prompt, responses in zip(prompts, sampled, strict=True)
     ]
 
 

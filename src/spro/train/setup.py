@@ -13,15 +13,15 @@ from spro.rollout import EmbeddedEngine
 from spro.tasks import Prompt, encode_prompts, load_task
 from spro.train.experience import Scorer
 from spro.train.filter import build_filter
+from spro.train.grading import Grading
 from spro.train.held_out import HeldOut
 from spro.train.loop import Trainer, rolled_out_prompts
 from spro.train.named import Registry
 from spro.train.order import PromptOrder
-from spro.train.prepare import build_preparations, overlong_penalty_of, sampling_of
+from spro.train.prepare import build_preparations, sampling_of
 from spro.train.reference import build_reference
 from spro.train.run_folder import RunFolder, check_free, pick_run_dir
 from spro.train.update import Updater
-from spro.verify import Grader
 
 CREDIT_TYPES: Registry[Method] = Registry("credit", "method", METHODS)
 LOSS_TYPES: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
@@ -54,12 +54,12 @@ def resolve(config: Config) -> Config:
     )
 
 
-def build_trainer(config: Config, grader: Grader) -> Trainer:
+def build_trainer(config: Config, grading: Grading) -> Trainer:
     """Load, check and connect the parts of a run; the run folder is made last.
 
     Args:
         config: resolved.
-        grader: stays the caller's to close.
+        grading: stays the caller's to close.
 
     Raises:
         UserError: see ``load_policy``, ``load_task``, ``build_credit``, ``RunFolder``.
@@ -71,7 +71,7 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
     _check_reference_is_read(config, needs)
     torch.set_num_threads(config.model.threads)
     torch.manual_seed(config.seed)
-    task = load_task(config.task, config.seed, grader.names)
+    task = load_task(config.task, config.seed, grading.problem_with, grading.columns)
     policy = load_policy(config.model.path, config.model.device)
     limit = config.rollout.max_prompt_length
     train_prompts = encode_prompts(policy.tokenizer, task.train, limit, task.report)
@@ -80,34 +80,34 @@ def build_trainer(config: Config, grader: Grader) -> Trainer:
         raise DataError(f"no problem is left to train on: {task.report}")
     _check_lengths(config, policy, train_prompts + held_out_prompts)
     _check_enough(config, len(train_prompts))
+    notes = grading.prepare({prompt.problem.verifier for prompt in train_prompts + held_out_prompts})
+    judge = grading.judge(policy.tokenizer)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, config.rollout.max_rows)
     return Trainer(
         config=config,
         policy=policy,
         order=PromptOrder(train_prompts, config.seed),
         engine=engine,
-        grader=grader,
+        judge=judge,
         filter=build_filter(config.filter),
-        preparations=build_preparations(needs, config, policy, engine, grader),
+        preparations=build_preparations(needs, config, policy, engine, judge),
         scorer=Scorer(
             policy.model,
             needs,
             config.rollout.temperature,
             config.train.micro_batch_size,
-            overlong_penalty_of(config),
             build_reference(config.reference),
         ),
         credit=credit,
         updater=Updater(policy.model, surrogate, config),
         held_out=HeldOut(
             engine,
-            grader,
-            policy.tokenizer,
+            judge.of_scores_alone,
             held_out_prompts if config.evaluate.every else (),
             sampling_of(config),
             config.seed,
         ),
-        load_report=task.report,
+        notes=(str(task.report), *notes),
         folder=RunFolder(config.run_dir, config),
     )
 

@@ -4,15 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from transformers import PreTrainedTokenizerBase
-
 from spro.rollout import Engine, Sampling
 from spro.tasks import Prompt
 from spro.train.group import Group, Prepared, Unscored
-from spro.train.reward import OverlongPenalty
+from spro.train.judge import Judge
 from spro.train.sampling import derive_seed
 from spro.train.steps import step_starts
-from spro.verify import Answer, Grader
 
 State = tuple[int, tuple[int, ...]]
 """(number of the group, the response so far)."""
@@ -27,19 +24,15 @@ class StepValues:
 
     Attributes:
         engine: samples.
-        grader: grades.
-        tokenizer: of the policy.
+        judge: says what a response is worth.
         sampling: of the training responses; prefix and continuation together keep its length limit.
-        penalty: on length.
         samples: continuations of a state.
         positions: tokens of prompt and response that the model can hold; None for no limit.
     """
 
     engine: Engine
-    grader: Grader
-    tokenizer: PreTrainedTokenizerBase
+    judge: Judge
     sampling: Sampling
-    penalty: OverlongPenalty
     samples: int
     positions: int | None
 
@@ -63,21 +56,14 @@ class StepValues:
         A state has no value where none could.
         """
         written = self._continue(prompts, states, seed)
-        answers = [
-            Answer(
-                prompts[index].problem.verifier,
-                self.tokenizer.decode(token_ids, skip_special_tokens=True),
-                prompts[index].problem.ground_truth,
-            )
-            for (index, _), token_ids in written
-        ]
+        judged = self.judge([(prompts[index], token_ids) for (index, _), token_ids in written])
         rewards: dict[State, list[float]] = {}
         unscored: list[Unscored] = []
-        for (state, token_ids), answer, verdict in zip(written, answers, self.grader.grade(answers), strict=True):
-            if verdict.score is None:
-                unscored.append(Unscored(prompts[state[0]].problem.problem_id, answer.response, verdict.detail))
+        for (state, _), one in zip(written, judged, strict=True):
+            if one.reward is None:
+                unscored.append(Unscored(prompts[state[0]].problem.problem_id, one.text, one.verdict.detail))
             else:
-                rewards.setdefault(state, []).append(verdict.score + self.penalty(len(token_ids)))
+                rewards.setdefault(state, []).append(one.reward)
         return {state: fmean(found) for state, found in rewards.items()}, unscored
 
     def _continue(

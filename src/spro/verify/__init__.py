@@ -4,9 +4,40 @@ Start with ``grader.py``. Nothing here imports torch, and no model text is ever 
 """
 
 from spro.verify.chain import verify_chain
-from spro.verify.grader import VERIFIERS, Answer, Grader
-from spro.verify.math import MathVerifier
-from spro.verify.verdict import Status, Verdict
-from spro.verify.verifier import Verifier
+from spro.verify.closing import Closing
+from spro.verify.code.tests import CodeTests
+from spro.verify.code.verifier import CodeVerifier, verify_code
+from spro.verify.function import FunctionSource, FunctionVerifier, RewardFunction
+from spro.verify.grader import AnyVerifier, Grader
+from spro.verify.math.boxed import Boxes
+from spro.verify.math.shared import verify_math
+from spro.verify.math.truth import MathTruth
+from spro.verify.math.verifier import MathVerifier
+from spro.verify.sandbox import Limits, choose_sandbox, examine_sandbox
+from spro.verify.verdict import Status, Verdict, one_line
+from spro.verify.verifier import Answer, Verifier
 
-__all__ = ["VERIFIERS", "Answer", "Grader", "MathVerifier", "Status", "Verdict", "Verifier", "verify_chain"]
+__all__ = [
+    "Answer",
+    "AnyVerifier",
+    "Boxes",
+    "Closing",
+    "CodeTests",
+    "CodeVerifier",
+    "FunctionSource",
+    "FunctionVerifier",
+    "Grader",
+    "Limits",
+    "MathTruth",
+    "MathVerifier",
+    "RewardFunction",
+    "Status",
+    "Verdict",
+    "Verifier",
+    "choose_sandbox",
+    "examine_sandbox",
+    "one_line",
+    "verify_chain",
+    "verify_code",
+    "verify_math",
+]

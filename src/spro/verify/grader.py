@@ -1,62 +1,46 @@
 """Judge a batch of answers, each by the verifier that its task names."""
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from spro.errors import ConfigError, RewardError, WorkerError
-from spro.verify.chain import verify_chain
 from spro.verify.closing import Closing
-from spro.verify.math import MathVerifier
 from spro.verify.verdict import Status, Verdict, one_line
-from spro.verify.verifier import PooledVerifier, Verifier
+from spro.verify.verifier import (
+    Answer,
+    BatchVerifier,
+    CheckingVerifier,
+    PooledVerifier,
+    PreparedVerifier,
+    Verifier,
+)
 
-VERIFIERS: Mapping[str, Callable[[int, float], Verifier]] = {
-    "math": MathVerifier,
-    "chain": lambda workers, timeout_s: verify_chain,
-}
-"""Name in the configuration -> what makes the verifier, given the number of workers and the timeout in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One response that wants a verdict.
-
-    Attributes:
-        verifier: name of the verifier that the task asks for.
-        response: what the policy wrote.
-        ground_truth: what the task gives as the right answer, in that verifier's form.
-    """
-
-    verifier: str
-    response: str
-    ground_truth: str
+AnyVerifier = Verifier | BatchVerifier
+_ATTEMPTS = 2
 
 
 class Grader(Closing):
-    """All verifiers of one run, with the worker processes behind them. Close it, or use it as a context manager.
+    """All verifiers of one run. Close it, or use it as a context manager: it closes those that can be closed.
 
     Example:
-        >>> with Grader() as grader:
+        >>> with Grader({"chain": verify_chain}) as grader:
         ...     [verdict.score for verdict in grader.grade([Answer("chain", "#6", "6")])]
         [1.0]
 
     Args:
-        workers: processes for each verifier that needs some, at least 1; they start when first needed.
-        timeout_s: seconds that judging one answer may take in such a process.
-        extra: further verifiers by name; the caller's own, called from the thread that calls ``grade``.
+        verifiers: by the names that answers ask for.
+        threads: answers judged at a time by verifiers that work in other processes; the others are called from the
+            thread that calls ``grade``.
 
     Raises:
-        ConfigError: no worker, a timeout that is not positive, or a further verifier under a name that is taken.
+        ConfigError: no thread.
     """
 
-    def __init__(self, workers: int = 2, timeout_s: float = 10.0, extra: Mapping[str, Verifier] | None = None) -> None:
-        extra = {} if extra is None else extra
-        if taken := sorted(VERIFIERS.keys() & extra.keys()):
-            raise ConfigError(f"a verifier named {taken[0]!r} comes with spro; give yours another name")
-        self._own = {name: make(workers, timeout_s) for name, make in VERIFIERS.items()}
-        self._verifiers: dict[str, Verifier] = {**self._own, **extra}
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="spro-grader")
+    def __init__(self, verifiers: Mapping[str, AnyVerifier], threads: int = 2) -> None:
+        if threads < 1:
+            raise ConfigError(f"a grader with {threads} threads can do nothing; give it 1 or more")
+        self._verifiers = dict(verifiers)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="spro-grader")
         self._is_closed = False
 
     @property
@@ -64,10 +48,26 @@ class Grader(Closing):
         """Names that an answer may ask for."""
         return frozenset(self._verifiers)
 
+    def problem_with(self, verifier: str, ground_truth: str) -> str:
+        """Why nothing can be graded against a ground truth; empty when something may be."""
+        if verifier not in self._verifiers:
+            return f"not scored: there is no {verifier!r} verifier"
+        checking = self._verifiers[verifier]
+        return checking.problem_with(ground_truth) if isinstance(checking, CheckingVerifier) else ""
+
+    def prepare(self, names: Collection[str]) -> list[str]:
+        """Make the named verifiers ready; returns one line of each that found something worth telling.
+
+        Raises:
+            UserError: one needs what this machine has not; says which and the remedy.
+        """
+        wanted = [self._verifiers[name] for name in sorted(names)]
+        return [verifier.prepare() for verifier in wanted if isinstance(verifier, PreparedVerifier)]
+
     def grade(self, answers: Sequence[Answer]) -> list[Verdict]:
         """One verdict for each answer, in their order.
 
-        A verifier that raises gives ``unscored``: its fault is not the response's.
+        A verifier that raises twice gives ``unscored``: its fault is not the response's.
 
         Raises:
             ConfigError: an answer asks for a verifier that there is not; nothing has been judged then.
@@ -76,39 +76,65 @@ class Grader(Closing):
         """
         if self._is_closed:
             raise WorkerError("the grader is closed")
-        for answer in answers:
+        rows: dict[str, list[int]] = {}
+        for row, answer in enumerate(answers):
             if answer.verifier not in self._verifiers:
                 known = ", ".join(sorted(self._verifiers))
                 raise ConfigError(f"there is no verifier named {answer.verifier!r}; there are {known}")
-        is_pooled = [isinstance(self._own.get(answer.verifier), PooledVerifier) for answer in answers]
-        futures = {
-            row: self._threads.submit(self._judge, answer) for row, answer in enumerate(answers) if is_pooled[row]
-        }
+            rows.setdefault(answer.verifier, []).append(row)
+        # Those with processes first: these are at work while the cheap ones are judged here.
+        order = sorted(rows, key=lambda name: not isinstance(self._verifiers[name], PooledVerifier))
+        pending: dict[int, Future[Verdict]] = {}
+        verdicts: dict[int, Verdict] = {}
         try:
-            # The cheap ones here, while the processes are at work.
-            inline = {row: self._judge(answer) for row, answer in enumerate(answers) if not is_pooled[row]}
-            return [inline[row] if row in inline else futures[row].result() for row in range(len(answers))]
+            for name in order:
+                verifier, own = self._verifiers[name], [answers[row] for row in rows[name]]
+                if isinstance(verifier, BatchVerifier):
+                    verdicts |= zip(rows[name], _judge_batch(name, verifier, own), strict=True)
+                elif isinstance(verifier, PooledVerifier):
+                    futures = [self._threads.submit(_judge, name, verifier, answer) for answer in own]
+                    pending |= zip(rows[name], futures, strict=True)
+                else:
+                    verdicts |= {row: _judge(name, verifier, answers[row]) for row in rows[name]}
+            verdicts |= {row: future.result() for row, future in pending.items()}
         except BaseException:
-            for future in futures.values():
+            for future in pending.values():
                 future.cancel()
             raise
+        return [verdicts[row] for row in range(len(answers))]
 
     def close(self) -> None:
-        """End the worker processes; twice does no harm."""
+        """End what the verifiers hold; twice does no harm."""
         self._is_closed = True
-        for verifier in self._own.values():
-            if isinstance(verifier, PooledVerifier):
+        for verifier in self._verifiers.values():
+            if isinstance(verifier, Closing):
                 verifier.close()
         self._threads.shutdown(cancel_futures=True)
 
-    def _judge(self, answer: Answer) -> Verdict:
+
+def _judge(name: str, verifier: Verifier, answer: Answer) -> Verdict:
+    failure = ""
+    for _ in range(_ATTEMPTS):
         try:
-            verdict = self._verifiers[answer.verifier](answer.response, answer.ground_truth)
+            return _checked(verifier(answer.response, answer.ground_truth))
         except RewardError as error:
-            raise RewardError(f"verifier {answer.verifier!r}: {error}") from error
+            raise RewardError(f"verifier {name!r}: {error}") from error
         except Exception as error:
-            detail = one_line(f"verifier {answer.verifier!r} raised {type(error).__name__}: {error}")
-            return Verdict(None, Status.UNSCORED, detail=detail)
-        if not isinstance(verdict, Verdict):
-            raise RewardError(f"verifier {answer.verifier!r} returned {verdict!r}, which is no Verdict")
-        return verdict
+            failure = one_line(f"verifier {name!r} raised {type(error).__name__}: {error}")
+    return Verdict(None, Status.UNSCORED, detail=failure)
+
+
+def _judge_batch(name: str, verifier: BatchVerifier, answers: Sequence[Answer]) -> list[Verdict]:
+    try:
+        verdicts = [_checked(verdict) for verdict in verifier.grade(answers)]
+    except RewardError as error:
+        raise RewardError(f"verifier {name!r}: {error}") from error
+    if len(verdicts) != len(answers):
+        raise RewardError(f"verifier {name!r} returned {len(verdicts)} verdicts for {len(answers)} answers")
+    return verdicts
+
+
+def _checked(verdict: object) -> Verdict:
+    if not isinstance(verdict, Verdict):
+        raise RewardError(f"it returned {verdict!r}, which is no Verdict")
+    return verdict

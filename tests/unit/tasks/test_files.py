@@ -10,11 +10,13 @@ from spro.errors import DataError
 from spro.tasks import load_task
 from tests import eurus
 
-VERIFIERS = frozenset({"math", "code"})
+
+def all_graded(verifier: str, ground_truth: str) -> str:
+    return ""
 
 
 def load_eurus(path: Path, **settings: object) -> object:
-    return load_task(EurusTask(type="eurus", path=str(path), **settings), seed=0, verifiers=VERIFIERS)
+    return load_task(EurusTask(type="eurus", path=str(path), **settings), seed=0, problem_with=all_graded)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".json"])
@@ -54,10 +56,13 @@ def test_rows_without_ground_truth_are_counted_and_skipped(tmp_path: Path, suffi
 
 def test_problems_that_nothing_can_grade_are_counted_and_skipped(tmp_path: Path) -> None:
     path = eurus.write(tmp_path / "train.jsonl", eurus.rows(math=3, code=2))
-    data = load_task(EurusTask(type="eurus", path=str(path)), seed=0, verifiers=frozenset({"math"}))
-    assert str(data.report) == (
-        f"3 problems; 2 skipped: not yet scored: there is no 'code' verifier (first: {path} row 4)"
-    )
+
+    def no_code(verifier: str, ground_truth: str) -> str:
+        return f"no {len(ground_truth)} tests" if verifier == "code" else ""
+
+    data = load_task(EurusTask(type="eurus", path=str(path)), seed=0, problem_with=no_code)
+    where = f"{path} row 4: no {len(eurus.code_row(0)['reward_model']['ground_truth'])} tests"
+    assert str(data.report) == f"3 problems; 2 skipped: nothing can be graded (first: {where})"
 
 
 def test_held_out_problems_leave_the_training_set(tmp_path: Path) -> None:
@@ -120,7 +125,7 @@ def test_other_broken_files(tmp_path: Path) -> None:
 
 def test_a_hub_id_without_a_hub_says_so_in_one_line() -> None:
     with pytest.raises(DataError, match="no file or folder 'nobody/nothing'") as caught:
-        load_task(EurusTask(type="eurus", path="nobody/nothing"), seed=0, verifiers=VERIFIERS)
+        load_task(EurusTask(type="eurus", path="nobody/nothing"), seed=0, problem_with=all_graded)
     assert "\n" not in str(caught.value)
 
 
@@ -135,11 +140,11 @@ def test_questions_and_answers_under_any_names(tmp_path: Path) -> None:
     task = MathTask(
         type="math", path=str(path), question_key="question", answer_key="ref_answer", system_prompt="Think."
     )
-    (problem,) = load_task(task, seed=0, verifiers=VERIFIERS).train
+    (problem,) = load_task(task, seed=0, problem_with=all_graded).train
     assert problem.ground_truth == "2"
     assert [m["content"] for m in problem.messages] == ["Think.", "1+1?" + eurus.MATH_SUFFIX]
     task = MathTask(type="math", path=str(path), question_key="question")
     with pytest.raises(DataError, match=r"4 skipped: no ground truth \(no field 'answer'\)"):
-        load_task(task, seed=0, verifiers=VERIFIERS)
+        load_task(task, seed=0, problem_with=all_graded)
     with pytest.raises(DataError, match=r"row 1 has no field 'problem'; .*task\.question_key"):
-        load_task(MathTask(type="math", path=str(path)), seed=0, verifiers=VERIFIERS)
+        load_task(MathTask(type="math", path=str(path)), seed=0, problem_with=all_graded)

@@ -6,9 +6,10 @@ from spro.rollout import FinishReason, Response
 from spro.tasks import Message, Problem, Prompt
 from spro.train.experience import Scorer
 from spro.train.group import Group
+from spro.train.judge import Judge, Judged
 from spro.train.reference import Frozen
 from spro.train.reward import OverlongPenalty
-from spro.verify import Status, Verdict
+from spro.verify import Grader, Status, Verdict, Verifier, verify_chain
 
 
 def make_prompt(index: int, token_ids: tuple[int, ...] = (5, 6)) -> Prompt:
@@ -28,10 +29,18 @@ def make_group(index: int, scores: list[float | None], lengths: list[int] | None
     responses = tuple(
         Response(tuple(range(3 + i, 3 + i + n)), (-1.0,) * n, FinishReason.STOP) for i, n in enumerate(lengths)
     )
-    verdicts = tuple(make_verdict(score) for score in scores)
-    return Group(make_prompt(index), responses, tuple("x" * n for n in lengths), verdicts)
+    judged = tuple(Judged("x" * n, make_verdict(score), score) for n, score in zip(lengths, scores, strict=True))
+    return Group(make_prompt(index), responses, judged)
 
 
 def make_scorer(model: PreTrainedModel, needs: frozenset[str], temperature: float = 1.0) -> Scorer:
-    """Without a price of length, with a frozen reference; three responses a forward."""
-    return Scorer(model, needs, temperature, 3, OverlongPenalty(limit=8), Frozen())
+    """With a frozen reference; three responses a forward."""
+    return Scorer(model, needs, temperature, 3, Frozen())
+
+
+FREE = OverlongPenalty(limit=8)
+
+
+def make_judge(tokenizer: object, penalty: OverlongPenalty = FREE, **verifiers: Verifier) -> Judge:
+    """By verifiers that need no process, the lab task's among them; without reward functions."""
+    return Judge(Grader({"chain": verify_chain, **verifiers}), tokenizer, penalty)  # type: ignore[arg-type]

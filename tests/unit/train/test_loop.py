@@ -32,7 +32,7 @@ from spro.loss import SURROGATES
 from spro.models import Policy, load_policy
 from spro.report import write_report
 from spro.rollout import FinishReason, Response, Sampling
-from spro.tasks import LoadReport, Message, Problem, Prompt
+from spro.tasks import Message, Problem, Prompt
 from spro.train.experience import Experience, Scorer
 from spro.train.filter import build_filter
 from spro.train.group import Group, Prepared
@@ -43,11 +43,10 @@ from spro.train.metrics import Metrics, step_metrics
 from spro.train.order import PromptOrder
 from spro.train.prepare import Preparation, build_preparations
 from spro.train.reference import build_reference
-from spro.train.reward import OverlongPenalty
 from spro.train.run_folder import RunFolder
 from spro.train.update import Updater
-from spro.verify import Grader, Status, Verdict
-from tests.unit.train.builders import make_group
+from spro.verify import Status, Verdict
+from tests.unit.train.builders import make_group, make_judge
 
 SCORES = {
     "none": [0.0] * 4,
@@ -153,19 +152,18 @@ def run(
     needs = SPRO.needs | ({more} if more else set())
     engine = ScriptedEngine()
     sampling = Sampling(4, 8, 1.0)
-    scorer = RecordingScorer(policy.model, needs, 1.0, 4, OverlongPenalty(limit=8), build_reference(config.reference))
-    with Grader(extra={"script": scripted_verifier}) as grader:
-        order = PromptOrder(make_prompts(kinds), 0)
-        trainer = Trainer(
-            config=config, policy=policy, order=order, engine=engine, grader=grader,
-            filter=build_filter(config.filter), scorer=scorer, credit=SPRO(),
-            preparations=preparations or build_preparations(needs, config, policy, engine, grader),
-            updater=Updater(policy.model, SURROGATES["ppo"](), config),
-            held_out=HeldOut(engine, grader, policy.tokenizer, make_prompts(held_out), sampling, 0),
-            load_report=LoadReport(), folder=RunFolder(tmp_path / "run", config),
-        )  # fmt: skip
-        display = Silent()
-        outcome = trainer.run(display, StopRequest())
+    scorer = RecordingScorer(policy.model, needs, 1.0, 4, build_reference(config.reference))
+    judge = make_judge(policy.tokenizer, script=scripted_verifier)
+    trainer = Trainer(
+        config=config, policy=policy, order=PromptOrder(make_prompts(kinds), 0), engine=engine, judge=judge,
+        filter=build_filter(config.filter), scorer=scorer, credit=SPRO(),
+        preparations=preparations or build_preparations(needs, config, policy, engine, judge),
+        updater=Updater(policy.model, SURROGATES["ppo"](), config),
+        held_out=HeldOut(engine, judge, make_prompts(held_out), sampling, 0),
+        notes=(), folder=RunFolder(tmp_path / "run", config),
+    )  # fmt: skip
+    display = Silent()
+    outcome = trainer.run(display, StopRequest())
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     return Run(trainer, engine, scorer, display, outcome, lines)
 
@@ -397,14 +395,11 @@ def test_a_stop_ends_after_the_step_saves_and_does_not_evaluate(tmp_path: Path) 
             stop.signal_number = 2 if step == 1 else stop.signal_number
 
     folder = RunFolder(tmp_path / "again", make_config(steps=50))
-    with Grader(extra={"script": scripted_verifier}) as grader:
-        held_out = HeldOut(
-            done.engine, grader, done.trainer.policy.tokenizer, make_prompts(["all"]), Sampling(4, 8, 1), 0
-        )
-        config = make_config(steps=50)
-        trainer = replace(done.trainer, config=config, folder=folder, grader=grader, held_out=held_out,
-                          updater=Updater(done.trainer.policy.model, SURROGATES["ppo"](), config))  # fmt: skip
-        outcome = trainer.run(StopAfterTwo(), stop)
+    held_out = HeldOut(done.engine, done.trainer.judge, make_prompts(["all"]), Sampling(4, 8, 1), 0)
+    config = make_config(steps=50)
+    trainer = replace(done.trainer, config=config, folder=folder, held_out=held_out,
+                      updater=Updater(done.trainer.policy.model, SURROGATES["ppo"](), config))  # fmt: skip
+    outcome = trainer.run(StopAfterTwo(), stop)
     assert outcome.steps == 1
     assert [step for step, _ in outcome.evaluations] == [0]
     assert [path.name for path in folder.checkpoints.iterdir()] == ["step-1"]

@@ -16,15 +16,14 @@ from spro.tasks.chain import load_chain
 from spro.train.experience import GROUP_TENSORS, SCORING_MODELS
 from spro.train.greedy import GreedyAnswers
 from spro.train.group import Group, Unscored
+from spro.train.judge import Judged
 from spro.train.prepare import build_preparations
 from spro.train.reward import OverlongPenalty
 from spro.train.sampling import sample_groups
 from spro.train.steps import StepSplitter
 from spro.train.vine import StepValues
-from spro.verify import Grader, Status, Verdict
-from tests.unit.train.builders import make_group, make_scorer
-
-FREE = OverlongPenalty(limit=8)
+from spro.verify import Status, Verdict
+from tests.unit.train.builders import FREE, make_group, make_judge, make_scorer
 
 
 class Digits:
@@ -58,14 +57,16 @@ def share_of_ones(response: str, ground_truth: str) -> Verdict:
 def group_of(*texts: str, index: int = 0) -> Group:
     group = make_group(index, [0.5] * len(texts))
     problem = replace(group.prompt.problem, verifier="ones")
+    judged = tuple(Judged(text, group.verdicts[0], 0.5) for text in texts)
     responses = tuple(
         Response(tuple("0123456789;".index(c) for c in text), (-1.0,) * len(text), FinishReason.STOP) for text in texts
     )
-    return replace(group, prompt=replace(group.prompt, problem=problem), responses=responses, texts=texts)
+    return replace(group, prompt=replace(group.prompt, problem=problem), responses=responses, judged=judged)
 
 
-def vine(engine: Counting, grader: Grader, positions: int | None = None, penalty: OverlongPenalty = FREE) -> StepValues:
-    return StepValues(engine, grader, Digits(), Sampling(4, 8, 0.7), penalty, samples=3, positions=positions)  # type: ignore[arg-type]
+def vine(engine: Counting, positions: int | None = None, penalty: OverlongPenalty = FREE) -> StepValues:
+    judge = make_judge(Digits(), penalty, ones=share_of_ones)
+    return StepValues(engine, judge, Sampling(4, 8, 0.7), samples=3, positions=positions)
 
 
 def split(*groups: Group) -> list[Group]:
@@ -75,8 +76,7 @@ def split(*groups: Group) -> list[Group]:
 def test_values_of_steps_by_hand() -> None:
     """Continuations 0, 1 and 2 of the prefixes "", "1;" and "11;1;"."""
     engine = Counting()
-    with Grader(extra={"ones": share_of_ones}) as grader:
-        (group,) = vine(engine, grader)(split(group_of("1;2", "11;1;1", "3")), seed=7).groups
+    (group,) = vine(engine)(split(group_of("1;2", "11;1;1", "3")), seed=7).groups
     empty = (0 + 1 + 0) / 3
     assert group.step_values == (
         (empty, pytest.approx((1 / 3 + 2 / 3 + 1 / 3) / 3)),
@@ -91,8 +91,7 @@ def test_values_of_steps_by_hand() -> None:
 
 def test_prefix_and_continuation_together_keep_the_limit() -> None:
     engine = Counting(length=99)
-    with Grader(extra={"ones": share_of_ones}) as grader:
-        (group,) = vine(engine, grader, penalty=OverlongPenalty(8, 4, 0.5))(split(group_of("22;22;1")), seed=0).groups
+    (group,) = vine(engine, penalty=OverlongPenalty(8, 4, 0.5))(split(group_of("22;22;1")), seed=0).groups
     assert group.step_values is not None
     # Eight digits from the prompt, five behind "22;", two behind "22;22;": each at the limit, which costs 0.5.
     assert group.step_values[0] == pytest.approx([1 / 3 - 0.5, 5 / 8 / 3 - 0.5, 2 / 8 / 3 - 0.5])
@@ -104,8 +103,7 @@ def test_states_are_rolled_out_together_as_far_as_the_models_positions_reach(
 ) -> None:
     """The prompt has two tokens; the states begin behind 0, 3 and 6 tokens."""
     engine = Counting()
-    with Grader(extra={"ones": share_of_ones}) as grader:
-        vine(engine, grader, positions)(split(group_of("22;22;1")), seed=0)
+    vine(engine, positions)(split(group_of("22;22;1")), seed=0)
     used = [sampling.max_response_length for _, sampling, _ in engine.calls]
     assert len({seed for _, _, seed in engine.calls}) == len(engine.calls)
     assert positions is None or all(
@@ -115,8 +113,7 @@ def test_states_are_rolled_out_together_as_far_as_the_models_positions_reach(
 
 
 def test_what_cannot_be_graded_is_no_zero() -> None:
-    with Grader(extra={"ones": share_of_ones}) as grader:
-        prepared = vine(Counting(), grader)(split(group_of("9;2"), group_of("1", index=1)), seed=0)
+    prepared = vine(Counting())(split(group_of("9;2"), group_of("1", index=1)), seed=0)
     (kept,) = prepared.groups
     assert kept.prompt.problem.problem_id == "p1", "nothing behind '9;' can be graded"
     assert kept.step_values == ((pytest.approx(1 / 3),),)
@@ -126,9 +123,8 @@ def test_what_cannot_be_graded_is_no_zero() -> None:
 def test_the_greedy_answer_is_rewarded_like_the_others() -> None:
     engine, penalty = Counting(length=8), OverlongPenalty(8, 4, 0.25)
     groups = [group_of("1", "2"), group_of("3", index=1)]
-    with Grader(extra={"ones": share_of_ones}) as grader:
-        prepare = GreedyAnswers(engine, grader, Digits(), Sampling(4, 8, 0.7), penalty)  # type: ignore[arg-type]
-        kept = prepare(groups, seed=3).groups
+    judge = make_judge(Digits(), penalty, ones=share_of_ones)
+    kept = GreedyAnswers(engine, judge, Sampling(4, 8, 0.7))(groups, seed=3).groups
     assert [group.greedy_reward for group in kept] == [-0.25, -0.25], "it wrote zeros, up to the limit"
     assert engine.calls[0][1] == Sampling(1, 8, 0.0)
     assert [group.responses for group in kept] == [group.responses for group in groups]
@@ -172,10 +168,10 @@ def test_a_batch_of_the_lab_task_serves_every_method_whose_needs_can_be_made(nam
     with torch.no_grad():  # away from the reference, where the process terms are 0
         policy.model.lm_head.weight.mul_(1.1)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
-    with Grader() as grader:
-        groups = sample_groups(engine, grader, policy.tokenizer, prompts, Sampling(3, 40, 1.0), seed=1)
-        for preparation in build_preparations(method.needs, config, policy, engine, grader):
-            groups = preparation(groups, 5).groups
+    judge = make_judge(policy.tokenizer)
+    groups = sample_groups(engine, judge, prompts, Sampling(3, 40, 1.0), seed=1)
+    for preparation in build_preparations(method.needs, config, policy, engine, judge):
+        groups = preparation(groups, 5).groups
     batch = scorer.score(groups, policy.pad_token_id).batch
     advantages = method(batch)
     assert advantages.isfinite().all()

@@ -11,7 +11,6 @@ from spro.config import ReferenceConfig
 from spro.credit import GRPO, SPRO
 from spro.train.experience import Scorer
 from spro.train.reference import Frozen, MovingAverage, Periodic, ReferenceUpdate, build_reference
-from spro.train.reward import OverlongPenalty
 from tests.models import tiny_model
 from tests.unit.train.builders import make_group
 
@@ -20,7 +19,7 @@ GROUPS = [make_group(i, [1.0, 0.0, 0.5]) for i in range(2)]
 
 def scorer(update: ReferenceUpdate, needs: frozenset[str] = SPRO.needs) -> Scorer:
     """With a policy that has moved since the reference was made."""
-    made = Scorer(tiny_model("qwen2"), needs, 1.0, 8, OverlongPenalty(limit=8), update)
+    made = Scorer(tiny_model("qwen2"), needs, 1.0, 8, update)
     move(made)
     return made
 

@@ -1,16 +1,24 @@
 """DAPO's penalty on length: its published numbers, and that the filter never sees it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spro.train.experience import Scorer
 from spro.train.filter import UnequalScores
-from spro.train.reference import Frozen
 from spro.train.reward import OverlongPenalty
 from tests.models import tiny_model
-from tests.unit.train.builders import make_group, make_scorer
+from tests.unit.train.builders import make_group, make_judge, make_prompt, make_scorer
+
+
+class Hashes:
+    """A tokenizer of which every response is the right answer."""
+
+    def decode(self, token_ids: Sequence[int], skip_special_tokens: bool) -> str:
+        return "#1"
+
 
 DAPO = OverlongPenalty(limit=20480, buffer=4096)
 
@@ -31,10 +39,11 @@ def test_it_falls_from_nothing_to_the_factor(limit: int, data: st.DataObject) ->
 
 
 def test_it_is_part_of_the_reward_and_not_of_the_score() -> None:
-    group = make_group(0, [1.0, 1.0, 1.0], lengths=[4, 6, 8])
-    scorer = Scorer(tiny_model("qwen2"), frozenset(), 1.0, 8, OverlongPenalty(limit=8, buffer=4), Frozen())
-    rewards = scorer.score([group], 0).batch.outcome_rewards
+    judge = make_judge(Hashes(), OverlongPenalty(limit=8, buffer=4))
+    lengths = [4, 6, 8]
+    judged = judge([(make_prompt(0), [1] * length) for length in lengths])
+    assert [(one.verdict.score, one.reward) for one in judged] == [(1.0, 1.0), (1.0, 0.5), (1.0, 0.0)]
+    group = replace(make_group(0, [1.0, 1.0, 1.0], lengths), judged=tuple(judged))
+    rewards = make_scorer(tiny_model("qwen2"), frozenset()).score([group], 0).batch.outcome_rewards
     assert rewards.tolist() == [1.0, 0.5, 0.0]
     assert not UnequalScores().passes(group)
-    plain = make_scorer(tiny_model("qwen2"), frozenset()).score([group], 0)
-    assert torch.equal(plain.batch.outcome_rewards, torch.ones(3))

@@ -13,8 +13,8 @@ from spro.tasks import Prompt, encode_prompts
 from spro.tasks.chain import load_chain
 from spro.train.order import PromptOrder
 from spro.train.sampling import check_enough_graded, derive_seed, drop_unscored, sample_groups, unscored_share
-from spro.verify import Grader, Status, Verdict, verify_chain
-from tests.unit.train.builders import make_group, make_prompt
+from spro.verify import Status, Verdict, verify_chain
+from tests.unit.train.builders import make_group, make_judge, make_prompt
 
 
 def test_verdicts_belong_to_their_responses() -> None:
@@ -22,8 +22,7 @@ def test_verdicts_belong_to_their_responses() -> None:
     data = load_chain(0, 12, 0, 3, 4)
     prompts = encode_prompts(policy.tokenizer, data.train, 32, data.report)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
-    with Grader() as grader:
-        groups = sample_groups(engine, grader, policy.tokenizer, prompts, Sampling(4, 96, 1.0), seed=5)
+    groups = sample_groups(engine, make_judge(policy.tokenizer), prompts, Sampling(4, 96, 1.0), seed=5)
     assert [group.prompt for group in groups] == list(prompts)
     statuses = Counter(verdict.status for group in groups for verdict in group.verdicts)
     assert statuses[Status.CORRECT] > 3
@@ -41,8 +40,9 @@ def test_a_reward_of_nan_is_an_error_that_names_the_verifier() -> None:
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
     prompt = make_prompt(0)
     problem = type(prompt.problem)("p", prompt.problem.messages, "1", "broken", "test")
-    with Grader(extra={"broken": broken}) as grader, pytest.raises(RewardError, match=r"'broken'.*nan"):
-        sample_groups(engine, grader, policy.tokenizer, [type(prompt)(problem, (5, 6))], Sampling(2, 4, 1.0), seed=0)
+    judge = make_judge(policy.tokenizer, broken=broken)
+    with pytest.raises(RewardError, match=r"'broken'.*nan"):
+        sample_groups(engine, judge, [type(prompt)(problem, (5, 6))], Sampling(2, 4, 1.0), seed=0)
 
 
 def test_failed_is_not_wrong_it_leaves_the_batch() -> None:

@@ -10,6 +10,7 @@ from spro.loss import SURROGATES
 from spro.rollout import EmbeddedEngine, Sampling
 from spro.settings import load_config
 from spro.train.filter import UnequalScores
+from spro.train.grading import Grading
 from spro.train.greedy import GreedyAnswers
 from spro.train.loop import Trainer
 from spro.train.reference import Frozen, MovingAverage
@@ -17,7 +18,6 @@ from spro.train.reward import OverlongPenalty
 from spro.train.setup import build_trainer, resolve
 from spro.train.steps import StepSplitter
 from spro.train.vine import StepValues
-from spro.verify import Grader
 
 FEW = ["task.train_problems=64", "task.held_out_problems=4", "rollout.max_response_length=40"]
 
@@ -25,8 +25,8 @@ FEW = ["task.train_problems=64", "task.held_out_problems=4", "rollout.max_respon
 def build(tmp_path: Path, *overrides: str) -> Trainer:
     """The parts of a run of the lab task; the grader among them is closed."""
     config = resolve(load_config(None, [*FEW, f"run_dir={tmp_path / 'run'}", *overrides]))
-    with Grader() as grader:
-        return build_trainer(config, grader)
+    with Grading(config) as grading:
+        return build_trainer(config, grading)
 
 
 def test_the_settings_of_rollout_and_filter(tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def test_the_preparations_of_a_method_have_their_settings(tmp_path: Path, method
         "steps.separator=so", "reward.overlong_buffer=8", "reward.overlong_penalty=0.5",
     )  # fmt: skip
     penalty, sampling = OverlongPenalty(40, 8, 0.5), Sampling(3, 40, 0.7)
-    assert trainer.scorer.penalty == penalty
+    assert trainer.judge.penalty == penalty
     assert [type(preparation) for preparation in trainer.preparations] == kinds
     for preparation in trainer.preparations:
         if isinstance(preparation, StepSplitter):
             assert preparation.separator == "so"
         if isinstance(preparation, GreedyAnswers | StepValues):
-            assert (preparation.sampling, preparation.penalty) == (sampling, penalty)
+            assert (preparation.sampling, preparation.judge) == (sampling, trainer.judge)
             assert preparation.engine is trainer.engine
         if isinstance(preparation, StepValues):
             assert preparation.samples == 2

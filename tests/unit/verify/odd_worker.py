@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from spro.verify.serve import serve
+from spro.verify.workers.serve import serve
 
 
 def handle(request):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spro.verify.boxed import MAX_ANSWER_LENGTH, extract_boxed
+from spro.verify.math.boxed import MAX_ANSWER_LENGTH, extract_boxed
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from spro.verify.latex import bare_latex, normal_latex
+from spro.verify.math.latex import bare_latex, normal_latex
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from verify_helpers import ODD_WORKER, is_alive
 
 from spro.errors import ConfigError, WorkerError
-from spro.verify.pool import WorkerPool
-from spro.verify.serve import MEMORY_EXIT_CODE
-from spro.verify.wire import Outcome
+from spro.verify.workers.pool import WorkerPool
+from spro.verify.workers.serve import MEMORY_EXIT_CODE
+from spro.verify.workers.wire import Outcome
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 ECHO = {"do": "echo", "text": "\ud800\0 and \u00e9"}
@@ -218,7 +218,7 @@ def test_workers_die_with_a_killed_trainer(tmp_path):
     started = tmp_path / "started"
     script = (
         "import threading, sys\n"
-        "from spro.verify.pool import WorkerPool\n"
+        "from spro.verify.workers.pool import WorkerPool\n"
         f"pool = WorkerPool(1, 60.0, program=({ODD_WORKER!r},))\n"
         f"request = {{'do': 'sleep', 'started': {str(started)!r}}}\n"
         "threading.Thread(target=pool.ask, args=(request,)).start()\n"
@@ -234,16 +234,79 @@ def test_workers_die_with_a_killed_trainer(tmp_path):
     wait_for(lambda: not is_alive(worker))
 
 
+def spare_of(pool):
+    wait_for(lambda: len(pool.spare_pids) == 1)
+    return pool.spare_pids[0]
+
+
+def test_spare_takes_the_place_of_a_killed_worker(odd_program):
+    with WorkerPool(1, 1.0, GIB, program=odd_program, spares=1) as pool:
+        assert pool.spare_pids == []
+        assert pool.ask(ECHO).body["pid"] == pool.pids[0]
+        spare = spare_of(pool)
+        assert pool.ask({"do": "stubborn"}).outcome is Outcome.TIMEOUT
+        assert pool.ask(ECHO).body["pid"] == spare
+        assert spare_of(pool) != spare
+    assert pool.spare_pids == []
+
+
+def test_never_more_spares_than_wanted(odd_program):
+    with WorkerPool(2, 30.0, GIB, program=odd_program, spares=1) as pool, ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda n: pool.ask({"do": "echo", "text": str(n)}), range(100)))
+        spare_of(pool)
+        list(threads.map(lambda n: pool.ask({"do": "echo", "text": str(n)}), range(100)))
+        assert len(pool.spare_pids) == 1
+
+
+def test_dead_spare_is_not_taken(odd_program):
+    with WorkerPool(1, 30.0, GIB, program=odd_program, spares=1) as pool:
+        pool.ask(ECHO)
+        spare = spare_of(pool)
+        os.kill(spare, signal.SIGKILL)
+        wait_for(lambda: not is_alive(spare))
+        os.kill(pool.pids[0], signal.SIGKILL)
+        assert pool.ask(ECHO).body["pid"] != spare
+
+
+def test_what_cannot_start_gets_no_spare():
+    with WorkerPool(1, 20.0, program=(ODD_WORKER, "broken"), spares=1) as pool:
+        for _ in range(2):
+            with pytest.raises(WorkerError):
+                pool.ask(ECHO)
+        assert pool.spare_pids == []
+
+
+def test_waiting_is_logged_and_ends(odd_program, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("spro.verify.workers.pool._PATIENCE_S", 0.1)
+    monkeypatch.setattr("spro.verify.workers.process._PATIENCE_S", 0.1)
+    started = tmp_path / "started"
+    program = odd_program
+    with WorkerPool(1, 30.0, GIB, program=program, start_timeout_s=20.0) as pool, ThreadPoolExecutor(1) as threads:
+        under_way = threads.submit(pool.ask, {"do": "sleep", "started": str(started)})
+        wait_for(started.exists)
+        # As if the holder of the only worker were stuck.
+        monkeypatch.setattr(pool, "_start_timeout_s", 0.1)
+        monkeypatch.setattr(pool, "_timeout_s", 0.1)
+        with pytest.raises(WorkerError, match="none of 1 workers became idle within"):
+            pool.ask(ECHO)
+        pid = pool.pids[0]
+        pool.close()
+        with pytest.raises(WorkerError):
+            under_way.result()
+    assert "waiting for one of 1 workers to become idle" in caplog.text
+    assert f"waiting for worker {pid} to answer" in caplog.text
+
+
 @pytest.mark.parametrize(("size", "timeout_s"), [(0, 1.0), (1, 0.0), (1, -1.0), (1, float("nan")), (1, float("inf"))])
 def test_impossible_settings(size, timeout_s):
     with pytest.raises(ConfigError, match=r"impossible|can do nothing"):
         WorkerPool(size, timeout_s)
 
 
-@pytest.mark.parametrize("module", ["spro.verify", "spro.verify.math_worker"])
+@pytest.mark.parametrize("module", ["spro.verify", "spro.verify.math.worker"])
 def test_nothing_here_imports_torch(module):
     program = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True).stdout
     assert "torch" not in loaded.split()
     # Text from a model meets sympy in the worker only.
-    assert ("sympy" in loaded.split()) == (module == "spro.verify.math_worker")
+    assert ("sympy" in loaded.split()) == (module == "spro.verify.math.worker")

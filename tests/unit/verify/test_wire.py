@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spro.verify.wire import MAX_MESSAGE_BYTES, receive, send
+from spro.verify.workers.wire import MAX_MESSAGE_BYTES, receive, send
 
 
 @pytest.fixture

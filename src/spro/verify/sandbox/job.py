@@ -21,6 +21,7 @@ class Limits:
         processes: at a time.
         file_bytes: of one file.
         folder_bytes: of the working folder.
+        files: in the working folder, where the level can tell.
         output_bytes: of standard output, a test.
         error_bytes: of standard error that are kept, a test; more is drained and dropped.
         open_files: descriptors of a process.
@@ -34,6 +35,7 @@ class Limits:
     processes: int = 16
     file_bytes: int = 8 * 2**20
     folder_bytes: int = 64 * 2**20
+    files: int = 10_000
     output_bytes: int = 2**20
     error_bytes: int = 64 * 2**10
     open_files: int = 64

@@ -1,0 +1,73 @@
+"""What is asked."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from spro.config.section import NonNegativeInt, PositiveInt, Section
+
+
+class ChainTask(Section):
+    """The lab task: chain arithmetic, generated from the seed."""
+
+    type: Literal["chain"]
+    train_problems: PositiveInt = 16384
+    held_out_problems: NonNegativeInt = 512
+    min_operators: PositiveInt = 3
+    max_operators: PositiveInt = 6
+
+    @model_validator(mode="after")
+    def _operators_in_order(self) -> "ChainTask":
+        if self.min_operators > self.max_operators:
+            raise ValueError(f"min_operators {self.min_operators} is above max_operators {self.max_operators}")
+        return self
+
+    @model_validator(mode="after")
+    def _enough_expressions(self) -> "ChainTask":
+        # One expression in sixteen is held out. Drawing distinct ones slows down long before they run out.
+        expressions = sum(3**k * 10 ** (k + 1) for k in range(self.min_operators, self.max_operators + 1))
+        for name, wanted, drawable in (
+            ("train_problems", self.train_problems, expressions // 2),
+            ("held_out_problems", self.held_out_problems, expressions // 32),
+        ):
+            if wanted > drawable:
+                raise ValueError(
+                    f"{name} is {wanted}, and of the {expressions} expressions with {self.min_operators} to "
+                    f"{self.max_operators} operators at most {drawable} can be drawn; raise max_operators"
+                )
+        return self
+
+
+class FileTask(Section):
+    """What all tasks that are read from files share."""
+
+    path: str
+    """A .parquet, .jsonl or .json file, a folder of them, or a hub id."""
+    split: str = "train"
+    """In a folder or hub repository: read the files whose name begins with this, if there are any."""
+    max_problems: PositiveInt | None = None
+    """Stop reading after so many usable rows."""
+    held_out_path: str | None = None
+    """Problems never trained on, in the same schema."""
+    held_out_problems: NonNegativeInt = 0
+    """Without ``held_out_path``: take so many problems, drawn by the seed, out of the training set."""
+
+
+class EurusTask(FileTask):
+    """Rows in the schema of PRIME-RL/Eurus-2-RL-Data."""
+
+    type: Literal["eurus"]
+
+
+class MathTask(FileTask):
+    """Rows with a question and its final answer, under any column names."""
+
+    type: Literal["math"]
+    question_key: str = "problem"
+    answer_key: str = "answer"
+    system_prompt: str | None = None
+    prompt_suffix: str = "\n\nPresent the answer in LaTex format: \\boxed{Your answer}"
+    """Put behind each question; the default is PRIME's, spelling included."""
+
+
+TaskConfig = Annotated[ChainTask | EurusTask | MathTask, Field(discriminator="type")]

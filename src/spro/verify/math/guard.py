@@ -1,0 +1,94 @@
+r"""Answers that math-verify would take for equal and that are none: the tricks that a policy can learn.
+
+One rule a trick. A rule sees one part of the ground truth and one part of the answer, both in plain LaTeX without
+their units, and says why the answer is refused. No rule is needed for ``9\%`` (a percentage is turned into its value),
+repeated parts and sets passed off as tuples (see ``parts.py``), or differences too small to print (see ``algebra.py``).
+"""
+
+import re
+from collections.abc import Callable
+
+Rule = Callable[[str, str], str]
+
+_OPERATIONS = re.compile(
+    r"\\(sum|prod|coprod|i{0,3}int|oint|lim|limsup|liminf|det|gcd|lcm|max|min|sup|inf|binom|choose|bmod|pmod|mod|rank"
+    r"|partial|nabla|lfloor|lceil|substack)(?![A-Za-z])"
+    r"|\\[dt](binom)(?![A-Za-z])"
+    r"|\\(?:operatorname|text)\s?\*?\s?\{\s?(lcm|gcd|det|tr|rank|max|min|mod|arg|Re|Im|Res|floor|ceil|sum|prod|lim)\s?\}"
+    r"|(?<![A-Za-z\\])(gcd|lcm|det|max|min|sum|lim|mod|floor|ceil|binom)\s?[(\[{_]"
+    r"|\\begin\s?\{([vV]matrix)\}"
+    r"|\\frac\s?\{\s?(d|\\partial)[^{}]{0,32}\}\s?\{\s?(?:d|\\partial)\s?[A-Za-z]"
+)
+_NORMED_MATRIX = re.compile(r"[|]\s?\\begin|\\[lr]?vert\s?\\begin")
+_DOTS = re.compile(r"\\(?:[lcdv]|d[bcmo])?dots[bcmo]?(?![A-Za-z])|\.\.")
+_RELATION = re.compile(r"(?<![\\<>!:])=|\\(?:approx|ne|equiv|sim|simeq|cong|doteq|propto)(?![A-Za-z])")
+_ARROW = re.compile(
+    r"\\(?:to|[lL]eft|[rR]ight|[lL]ongright|[lL]eftright)?(?:arrow|implies|iff|therefore|to|mapsto)(?![A-Za-z])"
+)
+_NAME = re.compile(r"[A-Za-z]|\\(?!frac|sqrt|cdot|times|left|right|pi|infty|div|d?frac|ln|log|sin|cos|tan)[A-Za-z]")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_BASE = re.compile(r"\d_(\d{1,2})$")
+
+
+def refusal(gold: str, answer: str) -> str:
+    """Why an answer is refused, whatever its value; empty when nothing speaks against it."""
+    return next((reason for rule in RULES if (reason := rule(gold, answer))), "")
+
+
+def restatement(gold: str, answer: str) -> str:
+    r"""``\sum_{k=1}^{100} k`` for 5050: boxing the question. The ground truth may have the same operation."""
+    extra = _operations(answer) - _operations(gold)
+    return f"it leaves {sorted(extra)[0]} to be worked out" if extra else ""
+
+
+def ellipsis(gold: str, answer: str) -> str:
+    r"""``1+2+\ldots+100``: math-verify reads past the dots."""
+    return "it has dots in it" if _DOTS.search(answer) and not _DOTS.search(gold) else ""
+
+
+def chain(gold: str, answer: str) -> str:
+    r"""``5=4=3=2=1`` for 1: of a chain math-verify reads the end. One equation is fine if it names what it gives."""
+    relations = _RELATION.findall(answer)
+    if len(relations) <= len(_RELATION.findall(gold)):
+        return ""
+    if relations != ["="]:
+        return "it is a chain of equations"
+    return "" if _NAME.search(_COMMAND.sub(_kept, answer.partition("=")[0])) else "its equation names nothing"
+
+
+def arrow(gold: str, answer: str) -> str:
+    r"""``x=7 \Rightarrow x=6``: of a derivation math-verify reads the end."""
+    return "it is a derivation" if _ARROW.search(answer) and not _ARROW.search(gold) else ""
+
+
+def letter_case(gold: str, answer: str) -> str:
+    """``a`` for ``A``: math-verify knows no case, mathematics does."""
+    wanted, given = _letters(gold), _letters(answer)
+    swapped = sorted(letter for letter in given - wanted if letter.swapcase() in wanted - given)
+    return f"it has {swapped[0]!r} where the ground truth has {swapped[0].swapcase()!r}" if swapped else ""
+
+
+def base(gold: str, answer: str) -> str:
+    """``2516_9`` for ``2516_8``: math-verify drops the base of a numeral."""
+    wanted, given = _BASE.search(gold), _BASE.search(answer)
+    return "it is to another base" if wanted and given and wanted[1] != given[1] else ""
+
+
+RULES: tuple[Rule, ...] = (restatement, ellipsis, chain, arrow, letter_case, base)
+
+
+def _operations(latex: str) -> set[str]:
+    found = {next(name for name in match.groups() if name) for match in _OPERATIONS.finditer(latex)}
+    if _NORMED_MATRIX.search(latex):
+        found.add("vmatrix")
+    same = {"choose": "binom", "bmod": "mod", "pmod": "mod", "Vmatrix": "vmatrix", "\\partial": "partial"}
+    return {same.get(name, name) for name in found}
+
+
+def _kept(match: re.Match[str]) -> str:
+    # Greek letters and \angle name something; operators do not.
+    return "a" if _NAME.match(match[0]) else " "
+
+
+def _letters(latex: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z]", _COMMAND.sub(" ", re.sub(r"\\(?:text|begin|end)\s?\{[^{}]*\}", " ", latex))))

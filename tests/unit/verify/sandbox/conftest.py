@@ -1,0 +1,31 @@
+import contextlib
+import os
+from collections.abc import Iterator
+
+import pytest
+from sandbox_helpers import descriptors, wait_for
+from verify_helpers import children
+
+from spro.errors import SandboxUnavailableError
+from spro.verify.sandbox import Sandbox, choose_sandbox
+from spro.verify.sandbox.sandbox import _UIDS
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    # Each user that was ever lent keeps one descriptor, which is no leak.
+    with contextlib.ExitStack() as stack:
+        for _ in range(8 if os.geteuid() == 0 else 0):
+            stack.enter_context(_UIDS.lend())
+    try:
+        return choose_sandbox("bubblewrap")
+    except SandboxUnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    processes, before = children(), descriptors()
+    yield
+    wait_for(lambda: children() <= processes)
+    assert len(descriptors()) <= len(before)

@@ -1,0 +1,447 @@
+"""What becomes of programs, each in the real sandbox."""
+
+import math
+import os
+import resource
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sandbox_helpers import QUICK, ROOMY, CommandCage, call, output, run_one, wait_for
+from verify_helpers import children
+
+from spro.errors import SandboxError
+from spro.verify.sandbox import Job, Limits, Opaque, RunStatus, Sandbox, runner
+from spro.verify.sandbox import sandbox as sandbox_module
+
+pytestmark = pytest.mark.usefixtures("no_leaks")
+MIB = 2**20
+
+
+def test_script(sandbox):
+    job = Job("a, b = map(int, input().split())\nprint(a + b)", (b"1 2\n", b"3 4\n", b"x\n"))
+    one, two, three = sandbox.run(job)
+    assert (one.status, one.stdout, two.stdout) == (RunStatus.FINISHED, b"3\n", b"7\n")
+    assert three.status is RunStatus.FAILED
+    assert three.detail.startswith("ValueError: invalid literal")
+
+
+def test_nothing_to_run(sandbox):
+    assert sandbox.run(Job("print(1)", ())) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import sys; print(sys.stdin.read())", b"one\ntwo\n\n"),
+        ("import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())", b"one\ntwo\n"),
+        ("print(open(0).read())", b"one\ntwo\n\n"),
+        ("import os; print(os.read(0, 3))", b"b'one'\n"),
+        ("import sys; sys.stdin.readline(); sys.stdin.seek(0); print(input())", b"one\n"),
+        ("import sys; print([line for line in sys.stdin])", b"['one\\n', 'two\\n']\n"),
+        ("if __name__ == '__main__': print(__name__, __file__)", b"__main__ program.py\n"),
+        ("import sys; print(sys.argv)", b"['program.py']\n"),
+        ("import atexit; atexit.register(print, 'late'); print('early')", b"early\nlate\n"),
+        ("import threading, time\ndef f():\n time.sleep(.1)\n print('t')\nthreading.Thread(target=f).start()", b"t\n"),
+        ("f = open(1, 'w', closefd=False); f.write('unflushed')", b"unflushed"),
+        ("print(1); exit()", b"1\n"),
+        ("print(1); quit(0)", b"1\n"),
+        ("print(1); raise SystemExit", b"1\n"),
+        ("import os; os.write(1, b'2'); os._exit(0)", b"2"),
+        ("import sys; sys.stdout.write('\\r\\n')", b"\r\n"),
+        ("import sys; sys.stdout.buffer.write(bytes(range(256)))", bytes(range(256))),
+        ("print('\\u00e9\\ud800'.encode('utf-8', 'replace'))", b"b'\\xc3\\xa9?'\n"),
+        ("print({'a', 'b', 'c', 'd', 'e'} == {'e', 'd', 'c', 'b', 'a'})", b"True\n"),
+    ],
+)
+def test_ordinary_programs(sandbox, source, expected):
+    assert output(sandbox, source, b"one\ntwo\n") == expected
+
+
+def test_bytes_that_are_no_text(sandbox):
+    assert output(sandbox, "print(input())", b"\xff\xfe\n") == b"\xff\xfe\n"
+
+
+def test_order_of_sets_is_fixed(sandbox):
+    outputs = {output(sandbox, "print(set(map(str, range(50))))") for _ in range(2)}
+    assert len(outputs) == 1
+
+
+def test_each_test_begins_anew(sandbox):
+    source = "import os, math\nprint(os.listdir('.'), hasattr(math, 'mark'))\nmath.mark = 1\nos.makedirs('a/b')"
+    runs = sandbox.run(Job(source, (b"", b"")), ROOMY)
+    assert [run.stdout for run in runs] == [b"['program.py'] False\n"] * 2
+
+
+@pytest.mark.parametrize(
+    ("source", "detail"),
+    [
+        ("raise KeyError('x\\ny')", "KeyError: 'x\\ny'"),
+        ("print('x'", "SyntaxError: '(' was never closed"),
+        ("\0", "null bytes"),
+        ("exit(3)", "exit code 3"),
+        ("raise SystemExit('words')", "words"),
+        ("import os; os._exit(7)", "exit code 7"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "Segmentation fault"),
+        ("import sys; sys.exit(120)", "exit code 120"),
+        ("def f(n): return f(n + 1)\nf(0)", "RecursionError"),
+        ("import sys; sys.stderr.buffer.write(b'\\xff\\n'); exit(1)", "\ufffd"),
+        ("\udcff", "Error"),
+    ],
+)
+def test_failures(sandbox, source, detail):
+    run = run_one(sandbox, source)
+    assert run.status is RunStatus.FAILED
+    assert detail in run.detail
+    assert "\n" not in run.detail
+
+
+SLEEP = Limits(cpu_s=5, wall_s=1.5)
+SPIN = Limits(cpu_s=1, wall_s=60.0)
+DEAF = """
+import signal
+for number in set(range(1, 65)) - {9, 19, 32, 33}:
+    signal.signal(number, lambda *_: None)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "limits", "status", "detail"),
+    [
+        ("while True: pass", SPIN, RunStatus.TIMEOUT, "1 s of the CPU"),
+        (
+            "import signal\nsignal.signal(24, signal.SIG_IGN)\nwhile True: pass",
+            SPIN,
+            RunStatus.TIMEOUT,
+            "1 s of the CPU",
+        ),
+        ("import time; time.sleep(100)", SLEEP, RunStatus.TIMEOUT, "1.5 s by the clock"),
+        (DEAF, SLEEP, RunStatus.TIMEOUT, "by the clock"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", SLEEP, RunStatus.TIMEOUT, "by the clock"),
+        ("x = bytearray(2 ** 31)", ROOMY, RunStatus.MEMORY, "MemoryError"),
+        ("x = []\nwhile True: x.append(bytes(10 ** 6))", ROOMY, RunStatus.MEMORY, "MemoryError"),
+        ("while True: print('x' * 100)", ROOMY, RunStatus.OUTPUT, ""),
+        ("print('x' * 5_000_000)", ROOMY, RunStatus.OUTPUT, ""),
+        ("import sys\nwhile True: sys.stderr.write('x' * 10 ** 6)", SLEEP, RunStatus.TIMEOUT, "by the clock"),
+        ("open('f', 'wb').write(bytes(10 ** 8))", ROOMY, RunStatus.FAILED, "File too large"),
+    ],
+)
+def test_limits(sandbox, source, limits, status, detail):
+    source = f"if input() == 'go':\n exec({source!r})\nelse:\n print('after')"
+    run, following = sandbox.run(Job(source, (b"go", b"no")), limits)
+    assert run.status is status, run
+    assert detail in run.detail
+    # A test that ends badly is no trouble for the next.
+    assert (following.status, following.stdout) == (RunStatus.FINISHED, b"after\n")
+
+
+def test_limit_of_output_is_exact(sandbox):
+    limits = Limits(output_bytes=1000)
+    assert run_one(sandbox, "print('x' * 999)", limits=limits).status is RunStatus.FINISHED
+    run = run_one(sandbox, "print('x' * 1000)", limits=limits)
+    assert (run.status, len(run.stdout)) == (RunStatus.OUTPUT, 1000)
+
+
+def test_working_folder_is_bounded(sandbox):
+    source = """
+import os
+try:
+    for i in range(100):
+        open(str(i), "wb").write(bytes(2 ** 20))
+except OSError as error:
+    print(error.errno)
+"""
+    assert output(sandbox, source, limits=Limits(folder_bytes=8 * MIB)) == b"28\n"
+
+
+def test_large_input_and_output(sandbox):
+    given = os.urandom(20 * MIB)
+    source = "import sys; d = sys.stdin.buffer.read(); sys.stdout.buffer.write(d)"
+    limits = Limits(output_bytes=len(given), total_s=120, cpu_s=60, wall_s=60)
+    assert output(sandbox, source, given, limits) == given
+
+
+def test_large_input_that_nobody_reads(sandbox):
+    runs = sandbox.run(Job("print(1)", (bytes(20 * MIB), b"", bytes(20 * MIB))), ROOMY)
+    assert [run.stdout for run in runs] == [b"1\n"] * 3
+
+
+def test_large_stack_in_a_thread(sandbox):
+    source = """
+import sys, threading
+sys.setrecursionlimit(10 ** 6)
+threading.stack_size(2 ** 28)
+def depth(n):
+    return 0 if n == 0 else 1 + depth(n - 1)
+def main():
+    print(depth(200_000))
+thread = threading.Thread(target=main)
+thread.start()
+thread.join()
+"""
+    assert output(sandbox, source) == b"200000\n"
+
+
+def test_calls(sandbox):
+    source = "def f(a, b):\n print('noise')\n return {a: (b, {1, 2}), 'x': [1.5, None, True, b'\\xff', 2 ** 100]}"
+    run = call(sandbox, source, 1, [2])
+    assert run.status is RunStatus.FINISHED
+    assert run.value == {1: ([2], {1, 2}), "x": [1.5, None, True, b"\xff", 2**100]}
+    assert run.stdout == b""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [(1, (2,)), {1, 2}, {1: {2: 3}}, math.inf, 10**6000, b"\0\xff", "\ud800", [], None, frozenset({(1, "a")}), 1 + 2j],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_go_both_ways(sandbox, value):
+    run = call(sandbox, "def f(x): return [type(x).__name__, x]", value)
+    assert run.value == [type(value).__name__, value]
+    assert type(run.value[1]) is type(value)
+
+
+def test_nan_goes_both_ways(sandbox):
+    assert math.isnan(call(sandbox, "def f(x): return x", math.nan).value)
+
+
+def test_large_values(sandbox):
+    value = list(range(500_000))
+    limits = Limits(output_bytes=16 * MIB, cpu_s=60, wall_s=60)
+    assert call(sandbox, "def f(x): return x", value, limits=limits).value == value
+
+
+def test_methods_of_a_solution(sandbox):
+    source = "class Solution:\n def __init__(self): self.n = 0\n def f(self, x):\n  self.n += x\n  return self.n"
+    runs = sandbox.run(Job(source, ((1,), (2,)), "f"))
+    assert [run.value for run in runs] == [1, 2]
+
+
+def test_module_state_is_fresh_for_each_call(sandbox):
+    source = "seen = []\ndef f(x):\n seen.append(x)\n return seen"
+    assert [run.value for run in sandbox.run(Job(source, ((1,), (2,)), "f"))] == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "detail"),
+    [
+        ("def g(x): return x", RunStatus.FAILED, "no function 'f'"),
+        ("def f(): return 1", RunStatus.FAILED, "TypeError"),
+        ("def f(x): raise ValueError('bad')", RunStatus.FAILED, "ValueError: bad"),
+        ("import os\ndef f(x): os._exit(0)", RunStatus.FAILED, "before the function returned"),
+        ("def f(x): exit(0)", RunStatus.FAILED, "before the function returned"),
+        ("input()\ndef f(x): return x", RunStatus.FAILED, "EOFError"),
+        ("def f(x): return 'x' * 10 ** 7", RunStatus.OUTPUT, ""),
+        ("def f(x): return bytearray(2 ** 31)", RunStatus.MEMORY, "MemoryError"),
+        ("import os\ndef f(x): os.write(3, b'[' * 10000)", RunStatus.FAILED, "no value"),
+    ],
+)
+def test_calls_that_fail(sandbox, source, status, detail):
+    run = call(sandbox, source, 1)
+    assert run.status is status, run
+    assert detail in run.detail
+    assert run.value is None
+
+
+def test_value_that_claims_to_be_equal(sandbox):
+    source = "class Yes:\n __eq__ = lambda *_: True\n __hash__ = lambda s: 1\ndef f(x): return Yes()"
+    run = call(sandbox, source, 1)
+    assert run.status is RunStatus.FINISHED
+    assert isinstance(run.value, Opaque)
+    assert run.value != 1
+
+
+def test_noise_of_a_function_is_dropped(sandbox):
+    source = "def f(x):\n for _ in range(50): print('x' * 10 ** 5)\n return x"
+    assert call(sandbox, source, 5).value == 5
+
+
+def test_arguments_must_be_plain_data(sandbox):
+    with pytest.raises(TypeError, match="object is no plain data"):
+        call(sandbox, "def f(x): return x", object())
+
+
+HOLD = "import os, time\nif os.fork() == 0:\n {first}\n time.sleep(60)\n os._exit(0)\nprint('parent')"
+
+
+@pytest.mark.parametrize("first", ["pass", "os.setsid()", "os.setsid(); os.fork()"])
+def test_what_is_left_behind_is_ended(sandbox, first):
+    began = time.monotonic()
+    runs = sandbox.run(Job(HOLD.format(first=first), (b"",) * 3))
+    assert [run.stdout for run in runs] == [b"parent\n"] * 3
+    assert time.monotonic() - began < 20
+
+
+def test_fork_bomb(sandbox):
+    source = "import os\nif input() == 'go':\n while True:\n  try: os.fork()\n  except OSError: pass\nprint('fine')"
+    bomb, after = sandbox.run(Job(source, (b"go", b"no")), QUICK)
+    assert bomb.status is RunStatus.TIMEOUT
+    assert after.stdout == b"fine\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os; os.kill(-1, 9)",
+        "import os; os.kill(os.getppid(), 9)",
+        "import os, signal; os.kill(os.getppid(), signal.SIGINT)",
+        "import os, signal; os.kill(os.getppid(), signal.SIGSTOP); os.kill(os.getppid(), 9)",
+    ],
+)
+def test_killing_the_driver_is_the_programs_doing(sandbox, source):
+    runs = sandbox.run(Job(source, (b"",) * 3), QUICK)
+    assert [run.status for run in runs] == [RunStatus.LOST] * 3
+
+
+def test_stopping_the_driver_is_the_programs_doing(sandbox, monkeypatch):
+    monkeypatch.setattr(runner, "_GRACE_S", 1.0)
+    source = "import os, signal; os.kill(os.getppid(), signal.SIGSTOP)"
+    runs = sandbox.run(Job(source, (b"", b"")), Limits(wall_s=1.0))
+    assert [run.status for run in runs] == [RunStatus.LOST] * 2
+    assert runs[0].detail == "the sandbox fell silent"
+
+
+def test_time_of_all_tests(sandbox):
+    runs = sandbox.run(Job("import time; time.sleep(0.7)", (b"",) * 5), Limits(total_s=2.0))
+    statuses = [run.status for run in runs]
+    assert statuses[0] is RunStatus.FINISHED
+    assert statuses[-1] is RunStatus.LOST
+    assert statuses == sorted(statuses, key=[RunStatus.FINISHED, RunStatus.LOST].index)
+
+
+def test_memory_of_all_processes(sandbox):
+    source = """
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        x = bytearray(b"x") * (60 * 2 ** 20)
+        time.sleep(60)
+time.sleep(60)
+"""
+    began = time.monotonic()
+    limits = Limits(total_memory_bytes=2**28, wall_s=50.0)
+    runs = sandbox.run(Job(source, (b"", b"")), limits)
+    assert [run.status for run in runs] == [RunStatus.MEMORY, RunStatus.LOST]
+    assert time.monotonic() - began < 40
+
+
+def test_forks_of_a_large_process_are_not_counted_twice(sandbox):
+    source = """
+import os, time
+x = bytearray(b"x") * (100 * 2 ** 20)
+for _ in range(6):
+    if os.fork() == 0:
+        time.sleep(1)
+        os._exit(0)
+time.sleep(1)
+print("fine")
+"""
+    assert output(sandbox, source, limits=Limits(total_memory_bytes=2**28)) == b"fine\n"
+
+
+def test_many_threads(sandbox):
+    with ThreadPoolExecutor(8) as threads:
+        jobs = [Job("print(int(input()) * 2)", (str(n).encode(), b"1")) for n in range(24)]
+        for n, runs in enumerate(threads.map(sandbox.run, jobs)):
+            assert [run.stdout for run in runs] == [b"%d\n" % (2 * n), b"2\n"]
+
+
+def test_thousands_of_open_files(sandbox):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4096:
+        pytest.skip("not allowed to open thousands of files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(3000)]
+    try:
+        assert output(sandbox, "import os; print(len(os.listdir('/tmp')))") == b"1\n"
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_run_outlives_no_exception(sandbox, monkeypatch):
+    """Control-C amid a run leaves no process and no descriptor; the fixture looks for them."""
+    monkeypatch.setattr(runner._Exchange, "_run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run_one(sandbox, "import time; time.sleep(60)")
+
+
+@pytest.mark.parametrize(
+    ("command", "cause"),
+    [
+        (("/bin/true",), r"exit code 0\): it said nothing"),
+        (("/bin/sh", "-c", "echo first >&2; echo bwrap: no space >&2; exit 1"), r"exit code 1\): bwrap: no space"),
+        (("/bin/sh", "-c", "head -c 100 /dev/zero"), "nonsense"),
+        (("/bin/sh", "-c", "head -c 9999999 /dev/urandom"), "sandbox did not start"),
+        (("/bin/sh", "-c", r"printf '\000\000\000\002[]'"), "nonsense"),
+        (("/bin/sh", "-c", r"printf '\000\000\000\002{}'"), "out of turn"),
+        (("/bin/sh", "-c", r"""printf '\000\000\000\017{"at": "ready"}'; exit 5"""), "exit code 5"),
+        (("/nonexistent",), "No such file"),
+    ],
+)
+def test_a_sandbox_that_does_not_come_up(monkeypatch, command, cause):
+    monkeypatch.setattr(sandbox_module, "_PAUSE_S", 0.01)
+    cage = CommandCage(*command)
+    with pytest.raises(SandboxError, match=cause) as caught:
+        run_one(Sandbox(cage, ""), "print(1)", bytes(10**6))
+    assert "\n" not in str(caught.value)
+    assert cage.starts == 2
+
+
+def test_a_sandbox_that_never_comes_up(monkeypatch, caplog):
+    monkeypatch.setattr(sandbox_module, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(runner, "START_S", 0.5)
+    monkeypatch.setattr(runner, "_LONG_S", 0.1)
+    caplog.set_level("INFO", "spro.verify")
+    with pytest.raises(SandboxError, match=r"did not start within 0\.5 s"):
+        run_one(Sandbox(CommandCage("/bin/sleep", "60"), ""), "print(1)")
+    assert sum("waiting for a sandbox to start" in line for line in caplog.messages) == 2
+
+
+BEGUN = r"""printf '\000\000\000\017{"at": "ready"}\000\000\000\017{"at": "begin"}'; """
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "exit 1",
+        r"printf '\377\377\377\377'",
+        r"printf '\000\000\000\002{}\000\000\000\000\000\000\000\000'",
+        r"""printf '\000\000\000\017{"status":"odd"}\000\000\000\000\000\000\000\000'""",
+        r"printf '\000\000\000\002{}\100\000\000\000'",
+        "head -c 1000000 /dev/zero | tr '\\0' '['",
+    ],
+)
+def test_forged_replies_are_the_programs_doing(reply):
+    sandbox = Sandbox(CommandCage("/bin/sh", "-c", BEGUN + reply), "")
+    runs = sandbox.run(Job("print(1)", (b"", b"")))
+    assert [run.status for run in runs] == [RunStatus.LOST] * 2
+
+
+def test_a_retry_may_help(sandbox, monkeypatch, caplog):
+    monkeypatch.setattr(sandbox_module, "_PAUSE_S", 0.01)
+    failures = iter([SandboxError("busy")])
+
+    def run_job(*arguments):
+        for error in failures:
+            raise error
+        return real(*arguments)
+
+    real = sandbox_module.run_job
+    monkeypatch.setattr(sandbox_module, "run_job", run_job)
+    assert output(sandbox, "print(1)") == b"1\n"
+    assert "busy; once more" in caplog.messages
+
+
+def test_sandboxes_die_with_the_trainer(sandbox):
+    """The thread that started one is gone with its process; a short-lived thread stands for it here."""
+    before = children()
+    thread = threading.Thread(target=run_one, args=(sandbox, "import time; time.sleep(1)"))
+    thread.start()
+    wait_for(lambda: children() - before)
+    thread.join()
+    wait_for(lambda: children() <= before)
