@@ -13,10 +13,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from math_verify import LatexExtractionConfig, parse, verify
 
 from spro.errors import SandboxError
 from spro.verify import CodeVerifier, Limits, MathVerifier, Status, Verdict, choose_sandbox
+from spro.verify.sandbox import Job, Sandbox, TestRun
 
 ROUNDS = 5
 Case = tuple[str, str, Status]
@@ -116,9 +119,9 @@ def throughput() -> None:
 
 def load(math: int, code: int) -> None:
     """Verdicts with faults mixed in; every one is checked against what it must be."""
+    _load_code(code)
     with tempfile.TemporaryDirectory() as folder:
         _load_math(math, Path(folder))
-    _load_code(code)
 
 
 def _load_math(count: int, folder: Path) -> None:
@@ -140,20 +143,29 @@ def _load_math(count: int, folder: Path) -> None:
         check("math", cases, lambda case: verifier(f"\\boxed{{{case[1]}}}", case[0]))
 
 
-class Faulty:
-    """A sandbox that fails to come up, once or always, for programs that say so."""
+class Faulty(threading.local):
+    """A sandbox that does not come up once, or twice, for programs that say so in their first line."""
 
-    def __init__(self) -> None:
-        self.sandbox = choose_sandbox()
-        self.met: set[str] = set()
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = replace(sandbox, cage=self)
+        self.cage = sandbox.cage
+        self.failures = 0
 
-    def run(self, job, limits):
+    def run(self, job: Job, limits: Limits) -> list[TestRun]:
         """As ``Sandbox.run``."""
-        first = job.source.partition("\n")[0]
-        if first.startswith("# always") or (first.startswith("# once") and first not in self.met):
-            self.met.add(first)
-            raise SandboxError("no process could be started")
+        self.failures = {"# once": 1, "# always": 2}.get(" ".join(job.source.split()[:2]), 0)
         return self.sandbox.run(job, limits)
+
+    def start(self, *arguments):
+        """As ``Cage.start``."""
+        self.failures -= 1
+        if self.failures >= 0:
+            raise SandboxError("no process could be started")
+        return self.cage.start(*arguments)
+
+    def __getattr__(self, name: str) -> object:
+        """All else as the cage has it."""
+        return getattr(self.cage, name)
 
 
 def _load_code(count: int) -> None:
@@ -173,7 +185,7 @@ def _load_code(count: int) -> None:
             program, status = f"import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nprint({n})\n", Status.WRONG
         cases.append((sums(5), program, status))
     random.Random(0).shuffle(cases)
-    faulty = Faulty()
+    faulty = Faulty(choose_sandbox())
     with CodeVerifier(lambda: faulty, Limits(cpu_s=1, wall_s=3.0, total_s=3.0)) as verifier:
         check("code", cases, lambda case: verifier(f"```python\n{case[1]}```", case[0]))
 

@@ -59,7 +59,8 @@ class VerifyConfig(Section):
     workers: PositiveInt = 2
     """Answers graded at a time."""
     timeout_s: PositiveFloat = 10.0
-    """Seconds after which the worker that grades a mathematical answer is killed and the answer counts as a timeout."""
+    """CPU seconds of one mathematical answer; by the clock it may take three times as long. Then the worker that grades
+    it is killed, and the answer counts as a timeout."""
     math: MathConfig = MathConfig()
     code: CodeConfig = CodeConfig()
     function: FunctionConfig | None = None

@@ -1,7 +1,7 @@
 """What a response is worth: a verdict, and the reward that is made of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerBase
 
@@ -22,11 +22,13 @@ class Judged:
         text: of the response, without special tokens, as the verifier read it.
         verdict: what the verifier said of it.
         reward: what it is worth; None exactly when it could not be graded.
+        parts: what each reward function said, unweighted, by its name; None where it does not apply.
     """
 
     text: str
     verdict: Verdict
     reward: float | None
+    parts: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class WeightedFunction:
 
     function: RewardFunction
     weight: float
+
+    @property
+    def name(self) -> str:
+        """The last word of its path."""
+        return self.function.source.path.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -69,18 +76,13 @@ class Judge:
             RewardError: see ``Grader.grade`` and ``RewardFunction``.
         """
         answers = [self._answer(prompt, token_ids) for prompt, token_ids in written]
-        verdicts = self.grader.grade(answers)
-        bonuses = [0.0] * len(answers)
-        for weighted in self.functions:
-            verdicts = self._add(weighted, answers, verdicts, bonuses)
-        return [
-            Judged(
-                answer.response,
-                verdict,
-                None if verdict.score is None else verdict.score + bonus + self.penalty(len(answer.token_ids)),
-            )
-            for answer, verdict, bonus in zip(answers, verdicts, bonuses, strict=True)
+        judged = [
+            Judged(answer.response, verdict, _with_penalty(verdict.score, self.penalty(len(answer.token_ids))))
+            for answer, verdict in zip(answers, self.grader.grade(answers), strict=True)
         ]
+        for weighted in self.functions:
+            judged = _with_function(weighted, answers, judged)
+        return judged
 
     def _answer(self, prompt: Prompt, token_ids: Sequence[int]) -> Answer:
         problem = prompt.problem
@@ -98,23 +100,26 @@ class Judge:
             columns,
         )
 
-    def _add(
-        self,
-        weighted: WeightedFunction,
-        answers: Sequence[Answer],
-        verdicts: list[Verdict],
-        bonuses: list[float],
-    ) -> list[Verdict]:
-        """Add one function's numbers to ``bonuses``; returns the verdicts, unscored where it failed."""
-        graded = [row for row, verdict in enumerate(verdicts) if verdict.score is not None]
-        given = [
-            replace(answers[row], columns={**answers[row].columns, "score": verdicts[row].score}) for row in graded
-        ]
-        try:
-            numbers = weighted.function(given)
-        except WorkerError as error:
-            lost = Verdict(None, Status.UNSCORED, detail=one_line(str(error)))
-            return [verdict if verdict.score is None else lost for verdict in verdicts]
-        for row, number in zip(graded, numbers, strict=True):
-            bonuses[row] += weighted.weight * (number or 0.0)
-        return verdicts
+
+def _with_penalty(score: float | None, penalty: float) -> float | None:
+    return None if score is None else score + penalty
+
+
+def _with_function(weighted: WeightedFunction, answers: Sequence[Answer], judged: Sequence[Judged]) -> list[Judged]:
+    """Add one function's numbers to the rewards; where it fails, what it was asked about is unscored."""
+    graded = [row for row, one in enumerate(judged) if one.reward is not None]
+    asked = [
+        replace(answers[row], columns={**answers[row].columns, "score": judged[row].verdict.score}) for row in graded
+    ]
+    try:
+        numbers = dict(zip(graded, weighted.function(asked), strict=True))
+    except WorkerError as error:
+        lost = Verdict(None, Status.UNSCORED, detail=one_line(str(error)))
+        return [one if one.reward is None else Judged(one.text, lost, None) for one in judged]
+    return [one if one.reward is None else _with_number(one, weighted, numbers[row]) for row, one in enumerate(judged)]
+
+
+def _with_number(one: Judged, weighted: WeightedFunction, number: float | None) -> Judged:
+    assert one.reward is not None
+    reward = one.reward + weighted.weight * (number or 0.0)
+    return replace(one, reward=reward, parts={**one.parts, weighted.name: number})

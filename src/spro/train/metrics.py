@@ -32,7 +32,18 @@ def rollout_metrics(groups: Sequence[Group]) -> Metrics:
         "response_length/clip_ratio": sum(r.finish_reason == "length" for r in responses) / len(responses),
         "verify/unscored_fraction": unscored_share(groups),
         "verify/timeout_fraction": sum(v.status is Status.TIMEOUT for v in graded) / max(len(graded), 1),
+        **_function_means(groups),
     }
+
+
+def _function_means(groups: Sequence[Group]) -> Metrics:
+    """Mean number of each reward function, under TRL's name, over the responses to which it applies."""
+    numbers: dict[str, list[float]] = {}
+    for group in groups:
+        for one in group.judged:
+            for name, number in one.parts.items():
+                numbers.setdefault(name, []).extend([] if number is None else [number])
+    return {f"rewards/{name}/mean": sum(found) / len(found) if found else None for name, found in numbers.items()}
 
 
 def step_metrics(groups: Sequence[Group]) -> Metrics:

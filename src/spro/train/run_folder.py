@@ -96,6 +96,8 @@ def _sample(
             "extracted": verdict.extracted,
             "detail": verdict.detail,
         },
+        "reward": group.judged[i].reward,
+        "reward_parts": dict(group.judged[i].parts),
         "finish_reason": response.finish_reason,
         "tokens": [tokenizer.decode([token_id]) for token_id in response.token_ids],
         "advantages": per_token["advantages"],

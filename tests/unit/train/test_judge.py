@@ -8,9 +8,10 @@ import pytest
 from spro.settings import load_config
 from spro.train.grading import Grading
 from spro.train.judge import Judge, WeightedFunction
+from spro.train.metrics import rollout_metrics
 from spro.train.reward import OverlongPenalty
 from spro.verify import FunctionSource, RewardFunction, Status, Verdict
-from tests.unit.train.builders import make_judge, make_prompt
+from tests.unit.train.builders import make_group, make_judge, make_prompt
 
 HERE = "tests.unit.train.test_judge"
 
@@ -111,3 +112,13 @@ def test_the_columns_that_are_read_from_the_data() -> None:
     functions = "[{path: a.b, columns: {solution: ground_truth, hard: level}}, {path: a.c, columns: {x: source}}]"
     with Grading(load_config(None, [f"reward.functions={functions}"])) as grading:
         assert grading.columns == {"level", "source"}
+
+
+def test_what_each_function_said_is_kept_and_its_mean_logged(judge: Judge) -> None:
+    full = with_functions(judge, ("as_score", 0.5))
+    judged = full(WRITTEN)
+    assert [one.parts for one in judged] == [{"as_score": n} for n in (10.0, 10.0, 0.0, None)] + [{}]
+    group = make_group(0, [0.0] * 5)
+    metrics = rollout_metrics([replace(group, judged=tuple(judged))])
+    assert metrics["rewards/as_score/mean"] == pytest.approx(20 / 3)
+    full.functions[0].function.close()

@@ -17,6 +17,8 @@ def handle(request):
         case "sleep":
             Path(request["started"]).touch()
             time.sleep(60)
+        case "nap":
+            time.sleep(request["seconds"])
         case "stubborn":
             signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP})
             while True:

@@ -293,7 +293,7 @@ def test_waiting_is_logged_and_ends(odd_program, tmp_path, monkeypatch, caplog):
         pool.close()
         with pytest.raises(WorkerError):
             under_way.result()
-    assert "waiting for one of 1 workers to become idle" in caplog.text
+    assert "waiting for one of 1 workers, none idle" in caplog.text
     assert f"waiting for worker {pid} to answer" in caplog.text
 
 
@@ -310,3 +310,18 @@ def test_nothing_here_imports_torch(module):
     assert "torch" not in loaded.split()
     # Text from a model meets sympy in the worker only.
     assert ("sympy" in loaded.split()) == (module == "spro.verify.math.worker")
+
+
+def test_seconds_of_the_cpu_end_what_burns_them(odd_program):
+    with WorkerPool(1, 60.0, GIB, program=odd_program, cpu_timeout_s=0.5) as pool:
+        pool.ask(ECHO)
+        began = time.monotonic()
+        assert pool.ask({"do": "stubborn"}).outcome is Outcome.TIMEOUT
+        assert time.monotonic() - began < 50, "long before the clock's sixty"
+        assert pool.ask(ECHO).outcome is Outcome.ANSWERED
+
+
+def test_seconds_of_the_cpu_do_not_end_what_waits(odd_program):
+    with WorkerPool(1, 60.0, GIB, program=odd_program, cpu_timeout_s=0.5) as pool:
+        # As on a machine so busy that the worker hardly runs.
+        assert pool.ask({"do": "nap", "seconds": 2.0}).outcome is Outcome.ANSWERED

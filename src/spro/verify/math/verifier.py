@@ -16,6 +16,7 @@ from spro.verify.workers.wire import Outcome
 
 # The workers' own alarms ring before the pool's deadline: a reply spares the kill and tells more.
 _SOFT_SHARE = 0.8
+_BY_THE_CLOCK = 3.0
 _SCORES = {Status.CORRECT: 1.0, Status.WRONG: 0.0}
 
 
@@ -33,7 +34,7 @@ class MathVerifier(Closing):
 
     Args:
         workers: processes, at least 1; one more is kept warm in case that one must be killed.
-        timeout_s: seconds that one comparison may take.
+        timeout_s: seconds of the CPU that one comparison may take; three times as many by the clock.
         memory_bytes: limit of each process's address space.
         boxes: which boxes of a response count.
         program: what the processes run, see ``WorkerPool``.
@@ -56,7 +57,9 @@ class MathVerifier(Closing):
         self._timeout_s = timeout_s
         self._boxes = Boxes(boxes)
         self._cache = DecidedCache(cached)
-        self._pool = WorkerPool(workers, timeout_s, memory_bytes, program=program, spares=1)
+        self._pool = WorkerPool(
+            workers, _BY_THE_CLOCK * timeout_s, memory_bytes, program=program, spares=1, cpu_timeout_s=timeout_s
+        )
 
     def __call__(self, response: str, ground_truth: str) -> Verdict:
         r"""Judge one response.

@@ -50,13 +50,14 @@ class WorkerPool(Closing):
 
     Args:
         size: number of workers, at least 1.
-        timeout_s: seconds that one request may take, counted from when its worker is up and answering.
+        timeout_s: seconds that one request may take by the clock, counted from when its worker is up and answering.
         memory_bytes: limit of each worker's address space.
         program: what the workers run, see ``WorkerProcess``.
         start_timeout_s: seconds that a worker may take to come up; generous, for a loaded machine is no error.
         calls_per_worker: requests after which a worker is replaced, against slow leaks.
         spares: workers beyond ``size`` that are kept up, so that whoever comes after a killed one need not wait for
             the next to start. The first starts after the first answer; those taken are replaced in the background.
+        cpu_timeout_s: seconds of the CPU that one request may take; a busy machine does not consume them.
 
     Raises:
         ConfigError: a size or a time that is not positive.
@@ -72,12 +73,14 @@ class WorkerPool(Closing):
         start_timeout_s: float = 60.0,
         calls_per_worker: int = 2000,
         spares: int = 0,
+        cpu_timeout_s: float = math.inf,
     ) -> None:
         if size < 1:
             raise ConfigError(f"a worker pool of size {size} can do nothing; give it 1 worker or more")
         if not (math.isfinite(timeout_s) and timeout_s > 0):
             raise ConfigError(f"a worker's timeout of {timeout_s} s is impossible; give a positive number of seconds")
         self._timeout_s = timeout_s
+        self._cpu_timeout_s = cpu_timeout_s
         self._memory_bytes = memory_bytes
         self._program = tuple(program)
         self._start_timeout_s = start_timeout_s
@@ -165,7 +168,7 @@ class WorkerPool(Closing):
             try:
                 worker = self._start(slot)
                 worker.wait_ready(self._start_timeout_s)
-                reply = worker.ask(request, self._timeout_s)
+                reply = worker.ask(request, self._timeout_s, self._cpu_timeout_s)
             except WorkerDiedError as death:
                 slot.stop()
                 fault = str(death)
@@ -187,9 +190,11 @@ class WorkerPool(Closing):
             try:
                 return self._idle.get(timeout=_PATIENCE_S)
             except queue.Empty:
-                waited = time.monotonic() - began
-            _LOG.warning("waiting for one of %d workers to become idle, for %.0f s so far", len(self._slots), waited)
-            if time.monotonic() - max(began, self._last_return) > longest:
+                # A queue that moves is no news.
+                silence = time.monotonic() - max(began, self._last_return)
+            if silence > _PATIENCE_S:
+                _LOG.warning("waiting for one of %d workers, none idle for %.0f s", len(self._slots), silence)
+            if silence > longest:
                 raise WorkerError(f"none of {len(self._slots)} workers became idle within {longest:.0f} s")
 
     def _start(self, slot: _Slot) -> WorkerProcess:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import select
 import signal
@@ -94,12 +95,13 @@ class WorkerProcess:
             raise WorkerDiedError(f"a worker did not start within {timeout_s:g} s") from None
         self._is_ready = True
 
-    def ask(self, request: Mapping[str, object], timeout_s: float) -> Reply:
+    def ask(self, request: Mapping[str, object], timeout_s: float, cpu_timeout_s: float = math.inf) -> Reply:
         """One request, one reply. After anything but ``answered`` the caller must ``stop`` the worker.
 
         Args:
             request: a JSON object.
-            timeout_s: seconds from now to the whole reply.
+            timeout_s: seconds from now to the whole reply, by the clock.
+            cpu_timeout_s: seconds of the CPU that the worker may use for it.
 
         Raises:
             WorkerDiedError: the worker ended or spoke nonsense.
@@ -110,7 +112,7 @@ class WorkerProcess:
             # A dead reader shows again, and better explained, when the reply is awaited.
             with contextlib.suppress(EOFError):
                 send(self._requests.fileno(), request, deadline)
-            message = self._receive(deadline, "to answer")
+            message = self._receive(deadline, "to answer", cpu_timeout_s)
         except TimeoutError:
             return Reply(Outcome.TIMEOUT)
         except _OutOfMemoryError:
@@ -142,8 +144,8 @@ class WorkerProcess:
         # Stuck in the kernel; init collects it some day.
         _LOG.error("worker %d does not end though killed; it is left behind", self.pid)
 
-    def _receive(self, deadline: float, what: str) -> dict[str, Any]:
-        self._await_reply(deadline, what)
+    def _receive(self, deadline: float, what: str, cpu_timeout_s: float = math.inf) -> dict[str, Any]:
+        self._await_reply(deadline, what, cpu_timeout_s)
         try:
             return receive(self._replies.fileno(), deadline)
         except ValueError as error:
@@ -156,14 +158,29 @@ class WorkerProcess:
             raise _OutOfMemoryError("a worker ended for want of memory")
         raise WorkerDiedError(one_line(f"a worker ended ({_cause(self._process.returncode)}) {self._last_words()}"))
 
-    def _await_reply(self, deadline: float, what: str) -> None:
+    def _await_reply(self, deadline: float, what: str, cpu_timeout_s: float) -> None:
         poller = select.poll()
         poller.register(self._replies.fileno(), select.POLLIN)
-        began = time.monotonic()
-        while deadline - time.monotonic() > _PATIENCE_S:
-            if poller.poll(_PATIENCE_S * 1000):
+        began, last_word = time.monotonic(), time.monotonic()
+        cpu_end = self._cpu_s() + cpu_timeout_s
+        while (now := time.monotonic()) < deadline:
+            # No process uses more of its CPU than passes by the clock, so this wakes no earlier than it must.
+            patience = min(deadline - now, _PATIENCE_S, max(cpu_end - self._cpu_s(), 0.0))
+            if poller.poll(math.ceil(patience * 1000)):
                 return
-            _LOG.warning("waiting for worker %d %s, for %.0f s so far", self.pid, what, time.monotonic() - began)
+            if self._cpu_s() >= cpu_end:
+                raise TimeoutError("the worker has used its seconds of the CPU")
+            if time.monotonic() - last_word >= _PATIENCE_S:
+                last_word = time.monotonic()
+                _LOG.warning("waiting for worker %d %s, for %.0f s so far", self.pid, what, last_word - began)
+
+    def _cpu_s(self) -> float:
+        """Seconds of the CPU that the process has used; endless once it is gone."""
+        try:
+            # The clock of a process's CPU time, as clock_getcpuclockid(3) makes it; Python has no name for that.
+            return time.clock_gettime(~self.pid << 3 | 2)
+        except OSError:
+            return math.inf
 
     def _last_words(self) -> str:
         size = os.fstat(self._log.fileno()).st_size
