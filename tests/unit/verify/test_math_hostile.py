@@ -8,8 +8,9 @@ from spro.verify import MathVerifier, Status
 
 TIMEOUT_S = 2.0
 MEMORY_BYTES = 2**30
-# A killed worker's successor is the spare; a loaded machine takes its time all the same.
-PATIENCE_S = 3.0
+# By the clock three times as long, and on a loaded machine a killed worker's successor takes its time. A hang is endless;
+# how long answers take on a quiet machine is measured by `pytest --durations`, and no business of a test.
+PATIENCE_S = 3 * TIMEOUT_S + 30.0
 
 
 def resident(pid):
@@ -45,7 +46,7 @@ def test_hostile_response(verifier, row):
 def judge(verifier, response, row):
     began = time.monotonic()
     verdict = verifier(response, "5")
-    assert time.monotonic() - began < TIMEOUT_S + PATIENCE_S
+    assert time.monotonic() - began < PATIENCE_S
     assert verdict.status in {Status.WRONG, Status.NO_ANSWER, Status.TIMEOUT, Status.MEMORY}
     assert max(map(resident, verifier.pids), default=0) < MEMORY_BYTES
     # The worker, or the one in its place, is as good as new. Numbers that the cache does not know.

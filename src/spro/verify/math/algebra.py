@@ -4,6 +4,7 @@ math-verify compares decimals to six places and surds to fifteen, forgets small 
 equal that have no solution. What it takes for equal is looked at again, to sixty digits.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,8 @@ from typing import Any
 
 import sympy  # type: ignore[import-untyped]
 from math_verify import LatexExtractionConfig, parse, verify
+
+from spro.verify.math.latex import without_rounding
 
 # Units are taken off before, with more care.
 _SPELLING = replace(LatexExtractionConfig().normalization_config, units=False)
@@ -25,6 +28,8 @@ _ROUNDED = 1e-4
 # Where two formulas in the same variables are compared; positive, away from the integers, and not round.
 _POINTS = (17, 5, 23, 3, 29)
 _FORMS = 512
+_FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_ANGLE = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s?\^\\circ(?![A-Za-z])")
 _INEQUALITIES = (sympy.Lt, sympy.Le, sympy.Gt, sympy.Ge, sympy.And)
 
 
@@ -35,6 +40,12 @@ def read(latex: str) -> tuple[Any, ...]:
     Raises:
         MemoryError: passes; nothing else of what sympy raises does.
     """
+    exact, rounded = without_rounding(latex)
+    if rounded:
+        forms = read(exact)
+        return forms if _rounds_to(forms, rounded) else ()
+    if _FUNCTION.search(latex):
+        latex = _ANGLE.sub(r"\\frac{\1\\pi}{180}", latex)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -46,6 +57,19 @@ def read(latex: str) -> tuple[Any, ...]:
     except Exception:
         return ()
     return tuple(forms)
+
+
+def _rounds_to(forms: tuple[Any, ...], decimal: str) -> bool:
+    # To the nearest or towards nought, both are usual.
+    try:
+        value = sympy.N(_right_side(forms[0]), _DIGITS)
+        shown, last = sympy.Rational(decimal), sympy.Rational(1, 10 ** len(decimal.partition(".")[2]))
+        beyond = (value - shown) / last * (-1 if decimal.startswith("-") else 1)
+        return bool(beyond.is_number) and bool(beyond >= -0.5) and bool(beyond < 1)
+    except MemoryError:
+        raise
+    except Exception:
+        return False
 
 
 def is_algebra(forms: tuple[Any, ...]) -> bool:
@@ -94,7 +118,11 @@ def _are_equal_with_i(gold: Any, answer: Any) -> bool:
     if not i or not all(isinstance(form, sympy.Expr) for form in (gold, answer)):
         return False
     imaginary = dict.fromkeys(i, sympy.I)
-    return bool(sympy.simplify(gold.subs(imaginary).doit() - answer.subs(imaginary).doit()) == 0)
+    difference = gold.subs(imaginary).doit() - answer.subs(imaginary).doit()
+    if sympy.simplify(difference) == 0:
+        return True
+    # Simplification leaves e^{i\pi/3} as it is.
+    return not difference.free_symbols and bool(sympy.simplify(sympy.expand_complex(difference)) == 0)
 
 
 def are_same_ranges(gold: tuple[tuple[Any, ...], ...], answer: tuple[tuple[Any, ...], ...]) -> bool:

@@ -8,6 +8,8 @@ repeated parts and sets passed off as tuples (see ``parts.py``), or differences 
 import re
 from collections.abc import Callable
 
+from spro.verify.math.latex import without_rounding
+
 Rule = Callable[[str, str], str]
 
 _OPERATIONS = re.compile(
@@ -27,6 +29,7 @@ _ARROW = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z]|\\(?!frac|sqrt|cdot|times|left|right|pi|infty|div|d?frac|ln|log|sin|cos|tan)[A-Za-z]")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
+_BINOMIAL = re.compile(r"\\[dt]?binom\s?\{([^{}]{1,32})\}\s?\{([^{}]{1,32})\}")
 _BASE = re.compile(r"\d_(\d{1,2})$")
 
 
@@ -38,6 +41,9 @@ def refusal(gold: str, answer: str) -> str:
 def restatement(gold: str, answer: str) -> str:
     r"""``\sum_{k=1}^{100} k`` for 5050: boxing the question. The ground truth may have the same operation."""
     extra = _operations(answer) - _operations(gold)
+    if _letters(gold) and all(_letters(match[0]) for match in _BINOMIAL.finditer(answer)):
+        # Of letters it is as far as it goes, like a factorial.
+        extra -= _operations(answer) - _operations(_BINOMIAL.sub("", answer))
     return f"it leaves {sorted(extra)[0]} to be worked out" if extra else ""
 
 
@@ -47,7 +53,11 @@ def ellipsis(gold: str, answer: str) -> str:
 
 
 def chain(gold: str, answer: str) -> str:
-    r"""``5=4=3=2=1`` for 1: of a chain math-verify reads the end. One equation is fine if it names what it gives."""
+    r"""``5=4=3=2=1`` for 1: of a chain math-verify reads the end. One equation is fine if it names what it gives.
+
+    So is the decimal that a value rounds to, written after it; ``algebra.read`` sees that it does.
+    """
+    answer = without_rounding(answer)[0]
     relations = _RELATION.findall(answer)
     if len(relations) <= len(_RELATION.findall(gold)):
         return ""

@@ -35,6 +35,7 @@ _SIGNS = str.maketrans(
         "\N{UNION}": r"\cup ",
         "∩": r"\cap ",
         "∈": r"\in ",
+        "∅": r"\emptyset ",
         "°": r"^\circ ",
         "∑": r"\sum ",
         "Σ": r"\sum ",
@@ -54,6 +55,8 @@ _SPELLINGS = (
     (re.compile(r"\\(?:text|math)(?:bf|it|rm|normal|sf|tt)(?![A-Za-z])|\\mbox(?![A-Za-z])"), r"\\text"),
     (re.compile(r"(?<=\d)\{,\}(?=\d{3}(?!\d))|(?<=\d)\\,(?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<=\d)\{,\}(?=\d)"), "."),
+    (re.compile(r"(?<=\d)\{:\}(?=\d)"), ":"),
+    (re.compile(r"\\varnothing(?![A-Za-z])|\\\{\s{0,4}\\\}"), r"\\emptyset "),
     (re.compile(r"(?<!\\)\\(?:[,;: ]|quad(?![A-Za-z])|qquad(?![A-Za-z]))"), " "),
     (re.compile(r"\\degree(?![A-Za-z])|\^\s{0,4}\{\s{0,4}\\circ\s{0,4}\}"), r"^\\circ"),
     (re.compile(r"\^\s{0,4}\\circ(?![A-Za-z])"), r"^\\circ "),
@@ -67,6 +70,7 @@ _SPELLINGS = (
     (re.compile(r"\((\d{1,64})\)\s{0,4}_"), r"\1_"),
     (re.compile(r"(?<=\d)\s{0,4}_\s{0,4}\{\s{0,4}(\d{1,2})\s{0,4}\}"), r"_\1"),
 )
+_ROUNDED = re.compile(r"(.{0,512}\S)\s?\\approx\s?(-?\d{1,20}(?:\.\d{1,20})?)", re.DOTALL)
 _RECURRING = re.compile(r"(?<!\d)(\d{0,12})\.(\d{0,12})\\overline\s{0,4}\{(\d{1,12})\}")
 
 
@@ -91,6 +95,12 @@ def plain_latex(text: str) -> str:
     ``{,}`` between digits is a decimal comma, and ``0.1\overline{6}`` becomes the fraction that it is.
     """
     return _settled(text, _plain)
+
+
+def without_rounding(latex: str) -> tuple[str, str]:
+    r"""``\sqrt{3}`` and ``1.732`` of ``\sqrt{3} \approx 1.732``; all and nothing where no such decimal ends it."""
+    match = _ROUNDED.fullmatch(latex)
+    return (match[1], match[2]) if match else (latex, "")
 
 
 def _settled(text: str, step: Callable[[str], str]) -> str:

@@ -20,6 +20,14 @@ _SENTENCE = re.compile(r"[A-Za-z0-9(][A-Za-z0-9 .,'\u2019:/&()-]*")
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9 .,'\u2019&-]*")
 _CHOICE = re.compile(r"\(\s?([A-Za-z])\s?\)|([A-Za-z])")
 _CLOCK = re.compile(r"\d{1,4}(?:\s?:\s?\d{1,4}){1,3}")
+_HALF = r"(?:\\text\s?\{\s?([ap])\.?\s?m\.?\s?\}|([ap])\.\s?m\.?|(?<=:\d\d)\s?([ap])m)"
+_TIME = re.compile(rf"(\d{{1,2}}(?:\s?:\s?\d\d){{0,2}})\s?{_HALF}", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{3})")
+_NOTHING = re.compile(r"(?:there (?:is|are) )?no (?:real )?solutions?(?: exists?)?")
+# A choice and what it says; words after it may take it back.
+_LABELLED = re.compile(
+    r"(?:\\text\s?\{\s?)?\(\s?([A-Z])\s?\)\s?\}?\s?(?:\\(?!text)[A-Za-z]+|\\\$|[a-z](?![A-Za-z])|[^()\\A-Za-z]){1,128}"
+)
 _PERCENT = re.compile(r"\s?(?:\\?%|\\text\s?\{\s?(?:percent|pct|\\?%)\s?\}|(?<![A-Za-z])percent)$")
 _HEAD = re.compile(r"(?:\\?[A-Za-z]{1,8}|\([A-Za-z](?:\s?,\s?[A-Za-z]){1,8}\))\s?(?:\\in(?![A-Za-z])|=(?=\s?\())\s?")
 
@@ -66,10 +74,12 @@ def read_leaf(latex: str) -> Leaf:
         latex: plain LaTeX, see ``plain_latex``.
     """
     percent = _PERCENT.search(latex)
-    if percent and percent.start() > 0:
+    if percent and percent.start() > 0 and "\\approx" not in latex:
         return Leaf(latex[: percent.start()].strip(), is_percent=True)
     if choice := _CHOICE.fullmatch(_TEXTS.sub(r"\1", latex).strip()):
         return Leaf(latex, choice=choice[1] or choice[2], is_marked=choice[1] is not None or "\\text" in latex)
+    if time := _TIME.fullmatch(re.sub(r"\\text\s?\{\s?(\d[^{}\\]*)\}", r"\1", latex).strip()):
+        return Leaf(time[1].replace(" ", ""), (time[2] or time[3] or time[4]).lower() + "m")
     if word := _word(latex):
         return Leaf(latex, word=word)
     quantity, unit = split_unit(latex)
@@ -91,13 +101,15 @@ def likeness(gold: Leaf, answer: Leaf) -> tuple[Likeness, str]:
         return _of_choices(gold, answer), ""
     if gold.word or answer.word:
         return (Likeness.SAME if gold.word == answer.word else Likeness.OTHER), ""
+    if {gold.unit, answer.unit} == {"am", "pm"}:
+        return Likeness.OTHER, "it is the other half of the day"
     if differ(gold.unit, answer.unit):
         return Likeness.OTHER, f"it is in {answer.unit} and not in {gold.unit}"
     if gold.unit == "%":
         answer = replace(answer, is_percent=False)
-    if _CLOCK.fullmatch(gold.latex) and _CLOCK.fullmatch(answer.latex):
-        is_same = [int(part) for part in gold.latex.split(":")] == [int(part) for part in answer.latex.split(":")]
-        return (Likeness.SAME if is_same else Likeness.OTHER), ""
+    wanted, given = _clock(gold), _clock(answer)
+    if wanted and given:
+        return (Likeness.SAME if wanted == given else Likeness.OTHER), ""
     if gold.is_percent == answer.is_percent and normal_latex(gold.latex) == normal_latex(answer.latex):
         return Likeness.SAME, ""
     if reason := refusal(gold.latex, answer.latex):
@@ -115,11 +127,24 @@ def without_heads(gold: str, answer: str) -> tuple[str, str]:
     return bare[0], bare[1]
 
 
+def _clock(leaf: Leaf) -> list[int]:
+    if not _CLOCK.fullmatch(leaf.latex) and leaf.unit not in ("am", "pm"):
+        return []
+    parts = [int(part) for part in leaf.latex.split(":")]
+    # 4 p.m. is 4:00 p.m.
+    return parts if len(parts) > 1 else [*parts, 0]
+
+
 def _of_choices(gold: Leaf, answer: Leaf) -> Likeness:
     if not (gold.choice and answer.choice):
         # A variable may still equal an equation (x for y = x) or a product of one.
         variable = gold if gold.choice else answer
         other = answer if gold.choice else gold
+        labelled = _LABELLED.fullmatch(answer.latex)
+        if labelled and (gold.is_marked or gold.choice.isupper()):
+            return Likeness.SAME if labelled[1] == gold.choice.upper() else Likeness.OTHER
+        if answer.unit and answer.latex.startswith("(") and _CHOICE.fullmatch(answer.latex):
+            return Likeness.OTHER
         if variable.is_marked or other.word or refusal(gold.latex, answer.latex):
             return Likeness.OTHER
         return Likeness.UNDECIDED
@@ -129,12 +154,14 @@ def _of_choices(gold: Leaf, answer: Leaf) -> Likeness:
 
 
 def _word(latex: str) -> str:
+    if latex == "\\emptyset":
+        return "no solution"
     text = " ".join(_TEXTS.sub(r" \1 ", latex).split()).strip(" .")
     letters = sum(character.isalpha() for character in text)
     if letters < 2:
         return ""
     if latex.startswith("\\text"):
-        return text.lower() if _SENTENCE.fullmatch(text) else ""
+        return _settled(text.lower()) if _SENTENCE.fullmatch(text) else ""
     if not _BARE.fullmatch(text) or "\\" in latex:
         return ""
     runs = [
@@ -143,4 +170,9 @@ def _word(latex: str) -> str:
     if not runs and text.lower() not in _ALWAYS_WORDS:
         return ""
     # AB and BA, ABC and abc are names of different things; a long word is the same in any case.
-    return text if text.isupper() and text.lower() not in _ALWAYS_WORDS else text.lower()
+    return text if text.isupper() and text.lower() not in _ALWAYS_WORDS else _settled(text.lower())
+
+
+def _settled(word: str) -> str:
+    word = _ARTICLE.sub("", word, count=1) if _ARTICLE.match(word) else word
+    return "no solution" if _NOTHING.fullmatch(word) else word

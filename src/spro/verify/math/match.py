@@ -1,11 +1,14 @@
 """Whether the parts of an answer are those of the ground truth, given how two single parts compare."""
 
+import re
 from collections.abc import Callable
 
-from spro.verify.math.parts import Group, Kind
+from spro.verify.math.parts import Group, Kind, split
 
 MAX_UNLIKE = 64
 """Parts of a list that may be left when those spelled alike are paired; more are no answer that anyone checks."""
+
+_POINT = re.compile(r"\(([^()=]{1,64})\)\s?=\s?(\(.{1,512}\))", re.DOTALL)
 
 Part = str | Group
 Compare = Callable[[str, str], bool]
@@ -23,6 +26,7 @@ def match(gold: Group, answer: Group, are_equal: Compare) -> bool:
         are_equal: of one part of the ground truth and one of the answer; its errors pass.
     """
     gold, answer = _single(gold), _single(answer)
+    gold, answer = _like(gold, answer), _like(answer, gold)
     if Kind.TUPLE not in (gold.kind, answer.kind):
         return _match_unordered(gold.parts, answer.parts, are_equal)
     if gold.kind is answer.kind:
@@ -42,6 +46,18 @@ def _single(group: Group) -> Group:
     # A set of one is that one, as 5 is {5}.
     inner = group.parts[0] if group.kind is not Kind.TUPLE and len(group.parts) == 1 else None
     return inner if isinstance(inner, Group) else group
+
+
+def _like(group: Group, other: Group) -> Group:
+    # (x, y) = (1, 2) for x = 1, y = 2.
+    point = _POINT.fullmatch(group.parts[0]) if len(group.parts) == 1 and isinstance(group.parts[0], str) else None
+    if point is None or len(other.parts) < 2 or not all(isinstance(part, str) and "=" in part for part in other.parts):
+        return group
+    names, values = split(point[1]), split(point[2][1:-1])
+    if not len(names) == len(values) == len(other.parts):
+        return group
+    parts = tuple(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+    return Group(Kind.LIST, parts, "", ", ".join(parts))
 
 
 def _are_plain(gold: Group, answer: Group) -> bool:

@@ -23,7 +23,40 @@ _NAMES = {"\\lbrace": "{", "\\{": "{", "\\rbrace": "}", "\\}": "}", "\\langle": 
 _CONNECTIVE = re.compile(
     r"\\text\s?\{\s?,?\s?(?:and|or)\s?\}|(?<![A-Za-z\\{])(?:and|or)(?![A-Za-z])|\\(?:lor|vee)(?![A-Za-z])"
 )
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3}){1,8}(?![\d,])")
+# A comma with a space after it parts: "1,000, 2,000" is two.
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3}){1,8}(?!\d|,(?!\s))")
+_NAME = r"\\?[A-Za-z]{1,8}(?:_\{?[A-Za-z0-9]\}?)?"
+_HEAD = re.compile(rf"(?:{_NAME}|\(\s?{_NAME}(?:\s?,\s?{_NAME}){{1,8}}\s?\))\s?(?:\\in(?![A-Za-z])|=)\s?")
+_REALS = r"\s?\\in\s?(?:\\mathbb\s?\{?\s?R\s?\}?|\\R(?![A-Za-z]))"
+_BUILDER = re.compile(
+    rf"\\\{{\s?({_NAME})(?:{_REALS})?\s?(?:\\mid(?![A-Za-z])|\\colon(?![A-Za-z])|[|:])"
+    r"((?:[^\\,;|]|\\[A-Za-z]){1,256})\\\}"
+)
+_COMPARED = re.compile(r"[<>]|\\(?:le|ge|ne)(?![A-Za-z])")
+_BOTH = re.compile(r"(?<![A-Za-z])and(?![A-Za-z])|\\(?:land|wedge)(?![A-Za-z])")
+_OPEN, _CLOSE = r"[,\s]{0,2}(?:\\text\s?\{[,\s]{0,2}|(?<=[\s,]))", r"\s?\}?\s?"
+_FREE = (
+    re.compile(
+        rf"{_OPEN}(?:for|where|with) (?:all|any|every|each|an arbitrary|some(?= (?:real )?constant))"
+        rf"(?: real| constants?| numbers?| values? of){{0,3}}{_CLOSE}(?:{_NAME})(?:{_REALS})?{_CLOSE}$"
+    ),
+    re.compile(
+        rf"{_OPEN}(?:where |with )?{_CLOSE}(?:{_NAME})\s?\\text\s?\{{\s?(?:is|being) (?:a|any|an arbitrary)"
+        r"(?: real)?(?: constant| number)\s?\}$"
+    ),
+    re.compile(rf"\s?,\s?{_NAME}{_REALS}$"),
+)
+_INTEGERS = (
+    re.compile(
+        rf"{_OPEN}(?:where|with|for|and)?{_CLOSE}({_NAME})\s?"
+        r"\\text\s?\{\s?(?:is|being) (?:an|any|an arbitrary) integer\s?\}$"
+    ),
+    re.compile(rf"{_OPEN}for (?:all |any |every |each |some |an )?integers?{_CLOSE}({_NAME}){_CLOSE}$"),
+)
+_CONDITION = re.compile(
+    rf"[,\s]{{0,2}}(?:\\text\s?\{{[,\s]{{0,2}}(?:for|where|with)\s?\}}|(?<=[\s,])(?:for|where|with)(?=\s))"
+    rf"(?=\s?{_NAME}\s?(?:[<>]|\\(?:in|le|ge|ne)(?![A-Za-z])))"
+)
 _CHOICES = re.compile(r"\\text\s?\{([^{}\\]*)\}")
 _CHOICE = re.compile(r"\(?[A-Z]\)?")
 _SIGN = re.compile(r"\\pm(?![A-Za-z])|\\mp(?![A-Za-z])")
@@ -64,13 +97,31 @@ def read_parts(latex: str, wanted: int = 1) -> Group:
         latex: the answer, in any spelling.
         wanted: parts that the ground truth has. ``1,234`` is one part or two, whichever agrees with that.
     """
-    text = plain_latex(latex)
+    text = _stated(plain_latex(latex))
+    if 1 < wanted == len(text) == len(set(text)) and re.fullmatch("[A-Z]+", text):
+        # Choices may be run together.
+        return _list(",".join(text))
     joined = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
     group = _list(joined)
     if joined != text and len(group.parts) != wanted:
         literal = _list(text)
         group = literal if len(literal.parts) == wanted else group
     return group
+
+
+def _stated(text: str) -> str:
+    """Without the words around the parts: a set is what its builder asks, and what holds for all letters just holds."""
+    builder = _BUILDER.fullmatch(text)
+    if builder and builder[1] in builder[2] and _COMPARED.search(builder[2]) and not _BOTH.search(builder[2]):
+        return builder[2].strip()
+    head = _HEAD.match(text)
+    if head and isinstance(group := _part(text[head.end() :]), Group) and group.kind is Kind.SET:
+        return group.latex
+    for pattern, instead in (*((free, "") for free in _FREE), *((one, r", \1 \\in \\mathbb{Z}") for one in _INTEGERS)):
+        rest = pattern.sub(instead, text).strip()
+        # Half of a \text would be left where the words are in it.
+        text = rest if rest and rest.count("{") == rest.count("}") else text
+    return _CONDITION.sub(",", text)
 
 
 def _list(text: str) -> Group:

@@ -50,8 +50,11 @@ _LETTERS = {"e", "i", "d", "x", "y", "z", "n", "k", "t"}
 
 _TEXT = re.compile(r"\\text\s?\{([^{}\\]{1,64})\}\s?(?:\^\s?\{?\s?(\d)\s?\}?)?$")
 _PLAIN = re.compile(r"(?<=[\d}\s)])([A-Za-z]{2,16})\s?(?:\^\s?\{?\s?(\d)\s?\}?)?$")
+_AFTER = re.compile(r"(?<=[\d}\s)])(?:\\text\s?\{\s?)?([¢€£])(?:\s?\})?$")
 _DEGREES = re.compile(r"\^\\circ\s?(?:\\text\s?\{\s?)?([CFK]?)(?:\s?\})?$")
 _CURRENCY = re.compile(r"^(-?)\s?(\\\$|€|£|\\pounds(?![A-Za-z])|\\text\s?\{\s?\\\$\s?\})\s?")
+# The degrees of its angle belong to a function, not to its value: no sum and no bracket ends it before them.
+_ANGLE = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])[^=+,;<>]{1,48}$")
 _BEFORE = re.compile(r"[\dA-Za-z})!]\s?$")
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 
@@ -73,8 +76,11 @@ def split_unit(latex: str) -> tuple[str, str]:
         quantity, scale = _without_text(sign[1] + latex[sign.end() :])
         symbol = sign[2].lstrip("\\").removeprefix("text").strip("{ }\\")
         return quantity, "£" if symbol == "pounds" else _NAMES.get(scale, symbol) if scale else symbol
+    after = _AFTER.search(latex)
+    if after and latex[: after.start()].strip():
+        return latex[: after.start()].strip(), after[1]
     degrees = _DEGREES.search(latex)
-    if degrees and _BEFORE.search(latex[: degrees.start()]):
+    if degrees and not _ANGLE.search(latex[: degrees.start()]) and _BEFORE.search(latex[: degrees.start()]):
         return latex[: degrees.start()].strip(), "°" + degrees[1]
     return _without_text(latex)
 

@@ -71,7 +71,7 @@ class RunStatus(StrEnum):
     OUTPUT = "output"
     """It wrote more than its bytes of standard output."""
     LOST = "lost"
-    """Not known: the program broke the sandbox's driver, or the time of the whole job was up."""
+    """Not known: the program broke the sandbox's driver, or was still at an earlier test when all time was up."""
 
 
 @dataclass(frozen=True, slots=True)

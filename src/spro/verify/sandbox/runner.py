@@ -115,7 +115,7 @@ class _Exchange:
                     self._expect(driver.BEGIN, end, "a test to begin")
                 runs.append(self._run(end, job.function is not None))
             except TimeoutError:
-                runs.append(TestRun(RunStatus.LOST, detail=f"{self._limits.total_s:g} s of all tests were up"))
+                runs.append(TestRun(RunStatus.TIMEOUT, detail=f"{self._limits.total_s:g} s of all tests were up"))
                 break
             except _BrokenError as error:
                 status = RunStatus.MEMORY if self._is_over_memory else RunStatus.LOST

@@ -309,7 +309,8 @@ def test_time_of_all_tests(sandbox):
     statuses = [run.status for run in runs]
     assert statuses[0] is RunStatus.FINISHED
     assert statuses[-1] is RunStatus.LOST
-    assert statuses == sorted(statuses, key=[RunStatus.FINISHED, RunStatus.LOST].index)
+    assert statuses == sorted(statuses, key=[RunStatus.FINISHED, RunStatus.TIMEOUT, RunStatus.LOST].index)
+    assert statuses.count(RunStatus.TIMEOUT) == 1
 
 
 def test_memory_of_all_processes(sandbox):
