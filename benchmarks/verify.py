@@ -151,10 +151,10 @@ class Faulty(threading.local):
         self.cage = sandbox.cage
         self.failures = 0
 
-    def run(self, job: Job, limits: Limits) -> list[TestRun]:
+    def run(self, job: Job, limits: Limits, stop: threading.Event) -> list[TestRun]:
         """As ``Sandbox.run``."""
         self.failures = {"# once": 1, "# always": 2}.get(" ".join(job.source.split()[:2]), 0)
-        return self.sandbox.run(job, limits)
+        return self.sandbox.run(job, limits, stop)
 
     def start(self, *arguments):
         """As ``Cage.start``."""

@@ -182,7 +182,7 @@ ENDING = [
     Program(
         "recursion without end", "def f(n):\n    return f(n + 1)\nprint(f(0))", SUM, 0.0, Status.WRONG, "RecursionError"
     ),
-    Program("endless output", "while True:\n    print('x' * 1000)", SUM, 0.0, Status.WRONG, "test 1: output"),
+    Program("endless output", "while True:\n    print('x' * 1000)", SUM, 0.0, Status.WRONG, "test 1: too much output"),
 ]
 
 IDIOMS = [

@@ -122,6 +122,7 @@ def test_the_first_signal_finishes_the_step_and_saves(tmp_path: Path, number: si
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
+    assert "finishing the step, then saving; once more to stop at once" in err
     last = metrics_of(tmp_path / "run")[-1]
     assert (tmp_path / "run" / "checkpoints" / f"step-{last['step']}" / "manifest.json").is_file()
     assert (tmp_path / "run" / "report.html").is_file()

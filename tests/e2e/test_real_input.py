@@ -190,3 +190,23 @@ def test_programs_without_a_sandbox_only_by_the_flag(tmp_path: Path) -> None:
     code, said = train(tmp_path, *words, "--i-understand-unsafe-code-execution")
     assert code == 0, said
     assert "programs can do whatever you can do" in said
+
+
+LATE_NAN = """
+calls = 0
+
+def reward(completions, **columns):
+    global calls
+    calls += 1
+    return [float("nan") if calls == 3 else 0.5] * len(completions)
+"""
+
+
+def test_nonsense_from_a_reward_function_costs_no_finished_step(tmp_path: Path) -> None:
+    save_model_folder(tmp_path / "model", "qwen2")
+    eurus.write(tmp_path / "train.jsonl", eurus.rows(math=8, code=0))
+    (tmp_path / "own.py").write_text(LATE_NAN)
+    code, said = train(tmp_path, "task.path=train.jsonl", "train.steps=9", "reward.functions=[{path: own.reward}]")
+    assert code == 2, said
+    assert "'own.reward' returned nan for completion 0" in said
+    assert (tmp_path / "run/checkpoints/step-2/manifest.json").is_file()

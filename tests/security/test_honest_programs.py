@@ -34,6 +34,12 @@ if sys.stdin.read() == "first":
     for name, text in (("kept", "kept"), ("program.py", "print('spoiled')"), ("json.py", "1/0"), ("heapq.py", "1/0")):
         with open(name, "w") as file:
             file.write(text)
+    os.mkdir("closed")
+    open("closed/kept", "w").close()
+    try:
+        os.chmod("closed", 0o500)
+    except OSError:
+        pass  # not everywhere allowed
     os.umask(0o777)
     os.environ["KEPT"] = "kept"
     import builtins
@@ -42,6 +48,8 @@ else:
     import heapq, json
     print(sorted(set(os.listdir(".")) - {"program.py"}), os.umask(0o22) == 0o777, os.environ.get("KEPT"))
 """
+
+LEAVING = "import os\nfor _ in range(3000): os.mkdir('deep'); os.chdir('deep')"
 
 TELLING = """
 import gc, os, sys
@@ -87,6 +95,11 @@ def test_a_test_cannot_spoil_the_next(trainer):
     first, second = trainer.run(SPOILING, [b"first", b"second"], LIMITS)
     assert first.status == "finished"
     assert (second.status, second.stdout) == ("finished", b"[] False None\n"), second
+
+
+def test_no_test_begins_where_the_last_left_something(trainer):
+    _, second = trainer.run(LEAVING, [b"first", b"second"], LIMITS)
+    assert second.status == "lost", second
 
 
 def test_a_test_does_not_know_the_inputs_of_others(trainer):

@@ -32,7 +32,7 @@ class MathConfig(Section):
     """How mathematical answers are graded."""
 
     boxes: Literal["last", "all_equal"] = "last"
-    """Which box is the answer: the last, as is usual, or none unless all boxes of the response are equal."""
+    """Which box is the answer: the last, as is usual, or none unless every box of the response is right."""
 
 
 class CodeConfig(Section):

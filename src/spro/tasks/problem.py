@@ -21,7 +21,7 @@ class Problem:
         problem_id: unique within its task; names the row it came from where there is one.
         messages: the prompt as a chat. A task without chat has one ``user`` message.
         ground_truth: what the verifier compares with, as the data gives it.
-        verifier: the verifier's name in ``spro.verify.VERIFIERS``.
+        verifier: the verifier's name among those of ``spro.train.grading``.
         data_source: where the problem comes from; metrics may be split by it.
         columns: further fields of its row, which a reward function asked for.
     """

@@ -1,5 +1,6 @@
 """Rows of a known schema into problems. An adapter is one function: a row in, a problem or the reason for none out."""
 
+import json
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -55,7 +56,7 @@ def adapt_rows(
                     raise Skipped("nothing can be graded", reason)
                 if columns:
                     schema = "a reward function wants it"
-                    problem = replace(problem, columns={name: get_field(row, schema, name) for name in columns})
+                    problem = replace(problem, columns={name: _plain_field(row, schema, name) for name in columns})
             except Skipped as reason:
                 report.skip(str(reason), f"{row.where}: {reason.detail}" if reason.detail else row.where)
             else:
@@ -72,6 +73,15 @@ def get_field(row: Row, schema: str, *path: str) -> Any:
         if not isinstance(value, dict) or name not in value:
             raise DataError(f"{row.where} has no field {'.'.join(path)!r}; {schema}")
         value = value[name]
+    return value
+
+
+def _plain_field(row: Row, schema: str, name: str) -> Any:
+    value = get_field(row, schema, name)
+    try:
+        json.dumps(value)
+    except TypeError:
+        raise DataError(f"{row.where}: {name} is a {type(value).__name__}, no plain data; {schema}") from None
     return value
 
 

@@ -1,6 +1,6 @@
 """The verifiers and reward functions of a run, as its settings name them, with the processes behind them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from transformers import PreTrainedTokenizerBase
@@ -48,10 +48,11 @@ class Grading(Closing):
             "code": _code_verifier(verify.code, verify.workers, allow_unsafe),
         }
         if verify.function is not None:
-            verifiers[FUNCTION] = FunctionVerifier(RewardFunction(_source(verify.function)))
+            verifiers[FUNCTION] = FunctionVerifier(self._function(verify.function))
         self._grader = Grader(verifiers, verify.workers)
         self._functions = tuple(
-            WeightedFunction(RewardFunction(_source(function)), function.weight) for function in config.reward.functions
+            WeightedFunction(name, self._function(function, "score"), function.weight)
+            for name, function in zip(_names(config.reward.functions), config.reward.functions, strict=True)
         )
 
     @property
@@ -60,6 +61,10 @@ class Grading(Closing):
         known = {"prompts", "completions", "completion_ids", "ground_truth", "score", *COMMON_COLUMNS}
         wanted = [function.columns.values() for function in self._sections]
         return frozenset(name for names in wanted for name in names) - known
+
+    def _function(self, section: FunctionConfig, *further: str) -> RewardFunction:
+        source = FunctionSource(section.path, section.settings, section.columns, section.timeout_s)
+        return RewardFunction(source, (*self.columns, *COMMON_COLUMNS, *further))
 
     @property
     def _sections(self) -> list[FunctionConfig]:
@@ -76,11 +81,8 @@ class Grading(Closing):
         Raises:
             UserError: something is not there that they need.
         """
-        columns = {*self.columns, *COMMON_COLUMNS}
         notes = self._grader.prepare({self._verifier or verifier for verifier in verifiers})
-        for weighted in self._functions:
-            notes.append(weighted.function.prepare({*columns, "score"}))
-        return notes
+        return notes + [weighted.function.prepare() for weighted in self._functions]
 
     def judge(self, tokenizer: PreTrainedTokenizerBase) -> Judge:
         """What says of the policy's responses what they are worth."""
@@ -111,5 +113,11 @@ def _code_verifier(code: CodeConfig, workers: int, allow_unsafe: bool) -> CodeVe
     return CodeVerifier(choose, limits, max_tests=code.max_tests, prime_compat=code.prime_compat, workers=workers)
 
 
-def _source(function: FunctionConfig) -> FunctionSource:
-    return FunctionSource(function.path, function.settings, function.columns, function.timeout_s)
+def _names(functions: Sequence[FunctionConfig]) -> list[str]:
+    """The last words of their paths, with a number where one comes again."""
+    names: list[str] = []
+    for function in functions:
+        word = function.path.rpartition(".")[2]
+        again = sum(name.partition("#")[0] == word for name in names)
+        names.append(f"{word}#{again + 1}" if again else word)
+    return names

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: the first one finishes the step and saves, the second one stops at once."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal_number = number
+        # Not through a stream, which the interrupted code may be in the middle of.
+        os.write(2, b"\nspro: finishing the step, then saving; once more to stop at once\n")
         for each, handler in previous.items():
             signal.signal(each, handler)
 

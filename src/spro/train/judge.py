@@ -1,11 +1,12 @@
 """What a response is worth: a verdict, and the reward that is made of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerBase
 
-from spro.errors import WorkerError
+from spro.errors import RewardError, WorkerError
 from spro.tasks import Prompt
 from spro.train.reward import OverlongPenalty
 from spro.verify import Answer, Grader, RewardFunction, Status, Verdict, one_line
@@ -33,15 +34,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class WeightedFunction:
-    """A reward function and what its number counts."""
+    """A reward function, its name among those of the run, and what its number counts."""
 
+    name: str
     function: RewardFunction
     weight: float
-
-    @property
-    def name(self) -> str:
-        """The last word of its path."""
-        return self.function.source.path.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -122,4 +119,6 @@ def _with_function(weighted: WeightedFunction, answers: Sequence[Answer], judged
 def _with_number(one: Judged, weighted: WeightedFunction, number: float | None) -> Judged:
     assert one.reward is not None
     reward = one.reward + weighted.weight * (number or 0.0)
+    if not math.isfinite(reward):
+        raise RewardError(f"the reward of a response is {reward}, with {number} of {weighted.name!r} in it")
     return replace(one, reward=reward, parts={**one.parts, weighted.name: number})

@@ -11,6 +11,7 @@ from itertools import islice
 
 from spro.config import Config
 from spro.credit import Method
+from spro.errors import UserError
 from spro.models import Policy
 from spro.rollout import Engine
 from spro.train.checkpoint import save_checkpoint
@@ -106,7 +107,13 @@ class Trainer:
         while step < steps and not stop:
             step += 1
             is_last = step == steps
-            metrics = self._step(step, is_last, cursor, display)
+            try:
+                metrics = self._step(step, is_last, cursor, display)
+            except UserError:
+                # A reward function that returned nonsense, say: what was learned before is not lost to it.
+                if step > 1 and not _due(step - 1, self.config.log.checkpoint_every):
+                    save_checkpoint(self.folder.checkpoints, self.policy, step - 1)
+                raise
             cursor = int(metrics["prompts_drawn"] or 0)
             tokens += metrics["step_tokens"] or 0
             metrics["tokens"] = tokens

@@ -6,6 +6,7 @@ It is a user's code, or a library's, and it is the part of a run that hangs. In 
 not the run's; and it is on a main thread, where ``signal.alarm``, on which math-verify's time limits rest, works.
 """
 
+import contextlib
 import math
 import os
 import sys
@@ -22,6 +23,7 @@ from spro.verify.workers.wire import Outcome
 # No limit of address space: a function may load torch, or a model.
 _UNLIMITED = 2**62
 _START_TIMEOUT_S = 300.0
+_DETAIL = 400  # characters; an error of a user's own code is worth more than one of ours
 _GIVEN = ("prompts", "completions", "completion_ids", "ground_truth")
 
 
@@ -48,15 +50,17 @@ class RewardFunction(Closing):
 
     Args:
         source: which.
+        columns: that the answers will have, beside those that all have.
 
     Raises:
         ConfigError: the path is none, or the timeout is not positive.
     """
 
-    def __init__(self, source: FunctionSource) -> None:
+    def __init__(self, source: FunctionSource, columns: Collection[str] = ()) -> None:
         if not all(part.isidentifier() for part in source.path.split(".")) or "." not in source.path:
             raise ConfigError(f"{source.path!r} is no dotted path to a function, such as my_rewards.brevity")
         self.source = source
+        self._known = frozenset((*_GIVEN, *columns))
         self._pool = WorkerPool(
             1,
             source.timeout_s,
@@ -67,32 +71,28 @@ class RewardFunction(Closing):
             calls_per_worker=sys.maxsize,
         )
 
-    def prepare(self, columns: Collection[str] = ()) -> str:
+    def prepare(self) -> str:
         """Import and make the function now, and see that its parameters will be filled.
-
-        Args:
-            columns: that the answers will have, beside those that all have.
 
         Raises:
             ConfigError: it is not there, cannot be made, or wants a column that there is not; says why.
         """
-        known = {*_GIVEN, *columns}
         for parameter, column in self.source.columns.items():
-            if column not in known:
+            if column not in self._known:
                 raise ConfigError(
                     f"the reward function {self.source.path!r} is to get the column {column!r} as {parameter!r}, and "
-                    f"there are {', '.join(sorted(known))}"
+                    f"there are {', '.join(sorted(self._known))}"
                 )
         try:
-            reply = self._pool.ask({"origin": self._origin(), "names": sorted({*known, *self.source.columns})})
-        except WorkerError as error:
+            reply = self._pool.ask({"origin": self._origin(), "names": sorted({*self._known, *self.source.columns})})
+        except (WorkerError, TypeError) as error:
             raise ConfigError(one_line(f"the reward function {self.source.path!r} cannot be used: {error}")) from error
         if reply.outcome is not Outcome.ANSWERED:
             raise ConfigError(
                 f"the reward function {self.source.path!r} was not imported within {self.source.timeout_s:g} s"
             )
         if problem := reply.body["problem"]:
-            raise ConfigError(one_line(f"the reward function {self.source.path!r} cannot be used: {problem}"))
+            raise ConfigError(one_line(f"the reward function {self.source.path!r} cannot be used: {problem}", _DETAIL))
         return f"reward function {self.source.path}"
 
     def __call__(self, answers: Sequence[Answer]) -> list[float | None]:
@@ -107,6 +107,8 @@ class RewardFunction(Closing):
         path = self.source.path
         try:
             reply = self._pool.ask({"origin": self._origin(), "columns": self._columns(answers)})
+        except WorkerError as error:
+            raise WorkerError(one_line(f"the reward function {path!r}: {error}", _DETAIL)) from error
         except TypeError as error:
             raise RewardError(f"a column for the reward function {path!r} is no plain data: {error}") from error
         if reply.outcome is not Outcome.ANSWERED:
@@ -183,11 +185,23 @@ def _checked(path: str, rewards: object, count: int) -> list[float | None]:
     if not isinstance(rewards, list) or len(rewards) != count:
         what = f"{len(rewards)} values" if isinstance(rewards, list) else rewards
         raise RewardError(f"the reward function {path!r} returned {what} for {count} completions")
-    for row, reward in enumerate(rewards):
-        is_number = isinstance(reward, int | float)
-        if reward is not None and not (is_number and math.isfinite(reward)):
-            raise RewardError(
-                f"the reward function {path!r} returned {reward!r} for completion {row}; return a finite number, "
-                "or None where it does not apply"
-            )
-    return [None if reward is None else float(reward) for reward in rewards]
+    return [_number(path, reward, row) for row, reward in enumerate(rewards)]
+
+
+def _number(path: str, reward: object, row: int) -> float | None:
+    if reward is None:
+        return None
+    with contextlib.suppress(OverflowError):
+        if isinstance(reward, int | float) and math.isfinite(number := float(reward)):
+            return number
+    raise RewardError(
+        one_line(
+            f"the reward function {path!r} returned {_shown(reward)} for completion {row}; return a finite number, "
+        )
+        + "or None where it does not apply"
+    )
+
+
+def _shown(reward: object) -> str:
+    # Python refuses to print integers of thousands of digits.
+    return "a number beyond all floats" if isinstance(reward, int) else repr(reward)

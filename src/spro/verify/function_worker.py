@@ -21,6 +21,10 @@ Origin = Mapping[str, Any]
 Function = Callable[..., Any]
 
 
+class FunctionFailedError(Exception):
+    """The function raised what has a meaning of its own between worker and pool."""
+
+
 class Caller:
     """Holds the function once it is made; a user's cache or connection lives as long as the worker."""
 
@@ -31,16 +35,22 @@ class Caller:
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Examine or call the function."""
         try:
-            function = self.function = self.function or _make(self.path, request["origin"])
+            if self.function is None:
+                self.function = _make(self.path, request["origin"])
+            function = self.function
         except Exception as error:
             return {"problem": f"{type(error).__name__}: {error}", "rewards": None}
         if "columns" not in request:
             return {"problem": _missing(function, request["names"]), "rewards": None}
         # What TRL gives beside the columns.
         extras = {"trainer_state": None, "log_extra": _ignore, "log_metric": _ignore}
-        rewards = function(**_understood(function, {**extras, **request["columns"]}))
-        if inspect.iscoroutine(rewards):
-            rewards = asyncio.run(rewards)
+        try:
+            rewards = function(**_understood(function, {**extras, **request["columns"]}))
+            if inspect.iscoroutine(rewards):
+                rewards = asyncio.run(rewards)
+        except (TimeoutError, MemoryError) as error:
+            # Of a service, say; unhandled they would mean that this worker had no time or no memory.
+            raise FunctionFailedError(f"{type(error).__name__}: {error}") from error
         return {"problem": "", "rewards": _plain(rewards)}
 
 
@@ -50,10 +60,21 @@ def _make(path: str, origin: Origin) -> Function:
     sys.path[:] = origin["sys_path"]
     module, _, name = path.rpartition(".")
     found = getattr(importlib.import_module(module), name)
-    function = found if origin["settings"] is None else found(**origin["settings"])
+    function = found if origin["settings"] is None else _made(path, found, origin["settings"])
     if not callable(function):
         raise TypeError(f"{path} is a {type(function).__name__}, not a function")
-    return function  # type: ignore[no-any-return]
+    return function
+
+
+def _made(path: str, maker: Function, settings: Mapping[str, Any]) -> Function:
+    known = inspect.signature(maker).parameters
+    if "completions" in known:
+        raise TypeError(f"{path} is the function itself and takes no settings; leave them out")
+    for name in settings.keys() - known.keys():
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+            raise TypeError(f"{path} has no setting {name!r}; it has {', '.join(known)}")
+    function: Function = maker(**settings)
+    return function
 
 
 def _missing(function: Function, names: Collection[str]) -> str:
@@ -71,8 +92,8 @@ def _missing(function: Function, names: Collection[str]) -> str:
         return ""
     first = required[0]
     return (
-        f"it wants {first!r}, and the columns are {', '.join(sorted(names))}; say which it is, columns: "
-        f"{{{first}: ...}}, or, if it is a setting, settings: {{{first}: ...}}"
+        f"it wants {first!r}; say which column that is, columns: {{{first}: ...}}, or, if it is a setting, settings: "
+        f"{{{first}: ...}}; there are {', '.join(sorted(names))}"
     )
 
 

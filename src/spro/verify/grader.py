@@ -1,9 +1,9 @@
 """Judge a batch of answers, each by the verifier that its task names."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from spro.errors import ConfigError, RewardError, WorkerError
+from spro.errors import ConfigError, RewardError, UserError, WorkerError
 from spro.verify.closing import Closing
 from spro.verify.verdict import Status, Verdict, one_line
 from spro.verify.verifier import (
@@ -70,7 +70,8 @@ class Grader(Closing):
         A verifier that raises twice gives ``unscored``: its fault is not the response's.
 
         Raises:
-            ConfigError: an answer asks for a verifier that there is not; nothing has been judged then.
+            ConfigError: an answer asks for a verifier that there is not, and nothing has been judged then; or for one
+                that this machine cannot run, see ``prepare``.
             RewardError: a verifier returned a score that is no score, or no verdict at all.
             WorkerError: the grader is closed.
         """
@@ -107,31 +108,35 @@ class Grader(Closing):
         """End what the verifiers hold; twice does no harm."""
         self._is_closed = True
         for verifier in self._verifiers.values():
-            if isinstance(verifier, Closing):
+            if isinstance(verifier, Closing | PooledVerifier):
                 verifier.close()
         self._threads.shutdown(cancel_futures=True)
 
 
 def _judge(name: str, verifier: Verifier, answer: Answer) -> Verdict:
-    failure = ""
-    for _ in range(_ATTEMPTS):
-        try:
-            return _checked(verifier(answer.response, answer.ground_truth))
-        except RewardError as error:
-            raise RewardError(f"verifier {name!r}: {error}") from error
-        except Exception as error:
-            failure = one_line(f"verifier {name!r} raised {type(error).__name__}: {error}")
-    return Verdict(None, Status.UNSCORED, detail=failure)
+    (verdict,) = _attempt(name, lambda: [verifier(answer.response, answer.ground_truth)], 1)
+    return verdict
 
 
 def _judge_batch(name: str, verifier: BatchVerifier, answers: Sequence[Answer]) -> list[Verdict]:
-    try:
-        verdicts = [_checked(verdict) for verdict in verifier.grade(answers)]
-    except RewardError as error:
-        raise RewardError(f"verifier {name!r}: {error}") from error
-    if len(verdicts) != len(answers):
-        raise RewardError(f"verifier {name!r} returned {len(verdicts)} verdicts for {len(answers)} answers")
-    return verdicts
+    return _attempt(name, lambda: verifier.grade(answers), len(answers))
+
+
+def _attempt(name: str, judge: Callable[[], list[Verdict]], count: int) -> list[Verdict]:
+    failure = ""
+    for _ in range(_ATTEMPTS):
+        try:
+            verdicts = [_checked(verdict) for verdict in judge()]
+            if len(verdicts) != count:
+                raise RewardError(f"it returned {len(verdicts)} verdicts for {count} answers")
+            return verdicts
+        except RewardError as error:
+            raise RewardError(f"verifier {name!r}: {error}") from error
+        except UserError:
+            raise
+        except Exception as error:
+            failure = one_line(f"verifier {name!r} raised {type(error).__name__}: {error}")
+    return [Verdict(None, Status.UNSCORED, detail=failure)] * count
 
 
 def _checked(verdict: object) -> Verdict:

@@ -198,6 +198,25 @@ def fill_the_folder_with_nameless_files():
         escaped(f"{written} MiB without a name")
 
 
+def fill_a_folder_that_nobody_can_list():
+    show_me()
+    # Its owner may write in it, and whoever counts with the owner's rights sees nothing.
+    os.mkdir("closed", 0o300)
+    written = 0
+    block = b"x" * MEBI
+    goal = 3 * world["folder_bytes"] // MEBI
+    while written < goal:
+        try:
+            with open(f"closed/{written}", "wb", buffering=0) as file:
+                for _ in range(4):
+                    written += file.write(block) // MEBI
+        except OSError:
+            break
+    time.sleep(0.3)
+    if written >= goal:
+        escaped(f"{written} MiB unseen")
+
+
 def fill_every_other_folder():
     block = b"x" * MEBI
     folders = ["/dev/shm", "/", "/dev", "/tmp", "/var/tmp", "/run", "/dev/mqueue", "/home", "/proc", "/sys"]

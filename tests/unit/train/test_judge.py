@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from spro.errors import RewardError
 from spro.settings import load_config
 from spro.train.grading import Grading
 from spro.train.judge import Judge, WeightedFunction
@@ -52,7 +53,10 @@ def judge() -> Iterator[Judge]:
 
 def with_functions(judge: Judge, *functions: tuple[str, float]) -> Judge:
     made = tuple(
-        WeightedFunction(RewardFunction(FunctionSource(f"{HERE}.{name}")), weight) for name, weight in functions
+        WeightedFunction(
+            name, RewardFunction(FunctionSource(f"{HERE}.{name}"), ["problem_id", "data_source", "score"]), weight
+        )
+        for name, weight in functions
     )
     return replace(judge, functions=made)
 
@@ -121,4 +125,18 @@ def test_what_each_function_said_is_kept_and_its_mean_logged(judge: Judge) -> No
     group = make_group(0, [0.0] * 5)
     metrics = rollout_metrics([replace(group, judged=tuple(judged))])
     assert metrics["rewards/as_score/mean"] == pytest.approx(20 / 3)
+    full.functions[0].function.close()
+
+
+def test_two_functions_of_one_name_are_told_apart() -> None:
+    functions = "[{path: a.length}, {path: b.length}, {path: b.width}]"
+    with Grading(load_config(None, [f"reward.functions={functions}"])) as grading:
+        judge = grading.judge(Letters())  # type: ignore[arg-type]
+        assert [weighted.name for weighted in judge.functions] == ["length", "length#2", "width"]
+
+
+def test_a_reward_that_is_no_number_is_refused(judge: Judge) -> None:
+    full = with_functions(judge, ("as_score", 1e308))
+    with pytest.raises(RewardError, match="the reward of a response is inf, with 10"):
+        full(WRITTEN)
     full.functions[0].function.close()

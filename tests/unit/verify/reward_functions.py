@@ -85,3 +85,51 @@ def odd(completions, kind, **columns):
 
 
 NUMBER = 3
+
+
+class Sized:
+    """Falsy as long as it has seen nothing."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def __len__(self):
+        return 0
+
+    def __call__(self, completions, **columns):
+        self.seen += 1
+        return [float(self.seen)] * len(completions)
+
+
+def service(completions, mark, **columns):
+    """A service that times out once, or always."""
+    path = Path(mark[0])
+    if not path.exists():
+        path.touch()
+        raise TimeoutError("the service did not answer")
+    return [1.0] * len(completions)
+
+
+def always_late(completions, **columns):
+    raise TimeoutError("the service did not answer")
+
+
+def huge(completions, **columns):
+    return [10**400] * len(completions)
+
+
+def parent(completions, pids, how, **columns):
+    """Starts a child and hangs or crashes."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(120)
+        os._exit(0)
+    with open(pids[0], "a") as file:
+        file.write(f"{child}\n")
+    if how[0] == "crash":
+        os._exit(3)
+    time.sleep(120)
+
+
+def judge(completions, problem_id, data_source, level, **columns):
+    return [float(grade == 5) for grade in level]

@@ -1,6 +1,9 @@
 """From response to verdict, with a sandbox that says what it is told to."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -30,7 +33,7 @@ class Told:
         self._answer = answer
         self.jobs: list[tuple[Job, Limits]] = []
 
-    def run(self, job: Job, limits: Limits) -> list[TestRun]:
+    def run(self, job: Job, limits: Limits, stop: threading.Event) -> list[TestRun]:
         self.jobs.append((job, limits))
         if isinstance(self._answer, Exception):
             raise self._answer
@@ -81,10 +84,11 @@ def test_how_the_first_failure_ended(status: RunStatus, of_none: Status, of_some
     failure = TestRun(status, stdout=b"1", detail="NameError: x\nis  not")
     verdict = judged(failure, *out("", "", ""))
     assert (verdict.score, verdict.status) == (0.0, of_none)
-    assert verdict.detail == f"0 of 4 tests passed; test 1: {status}: NameError: x is not"
+    name = "too much output" if status is RunStatus.OUTPUT else status
+    assert verdict.detail == f"0 of 4 tests passed; test 1: {name}: NameError: x is not"
     assert judged(failure, *out("2", "3", "4")).status is of_some
     assert judged(*out("", "", ""), failure).status is Status.WRONG
-    assert judged(TestRun(status), *out("", "", "")).detail == f"0 of 4 tests passed; test 1: {status}"
+    assert judged(TestRun(status), *out("", "", "")).detail == f"0 of 4 tests passed; test 1: {name}"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,9 @@ def test_a_detail_is_one_short_line() -> None:
 
 def test_no_program_needs_no_sandbox() -> None:
     sandbox = Told(out("1"))
-    assert CodeVerifier(lambda: sandbox).judge("no program", SCRIPT) == Verdict(0.0, Status.NO_ANSWER)
+    verdict = CodeVerifier(lambda: sandbox).judge("no program", SCRIPT)
+    assert (verdict.score, verdict.status) == (0.0, Status.NO_ANSWER)
+    assert "no Python fence" in verdict.detail
     assert not sandbox.jobs
 
 
@@ -205,14 +211,20 @@ def test_the_sandbox_is_chosen_once_by_all_threads() -> None:
 
 
 def test_without_a_sandbox_prepare_says_so() -> None:
+    tried = []
+
     def choose() -> ProgramRunner:
+        tried.append(1)
         raise SandboxUnavailableError("install bubblewrap")
 
     verify = CodeVerifier(choose)
     with pytest.raises(SandboxUnavailableError, match="install bubblewrap"):
         verify.prepare()
-    with pytest.raises(SandboxUnavailableError, match="install bubblewrap"):
-        verify.judge(RESPONSE, SCRIPT)
+    for _ in range(3):
+        with pytest.raises(SandboxUnavailableError, match="install bubblewrap"):
+            verify.judge(RESPONSE, SCRIPT)
+    # To try takes seconds, and a batch has many responses.
+    assert len(tried) == 1
 
 
 def test_it_knows_ground_truths_that_nothing_can_be_graded_against() -> None:
@@ -225,7 +237,7 @@ def test_no_more_programs_at_a_time_than_workers() -> None:
     running, most, lock = 0, 0, threading.Lock()
 
     class Counting(Told):
-        def run(self, job: Job, limits: Limits) -> list[TestRun]:
+        def run(self, job: Job, limits: Limits, stop: threading.Event) -> list[TestRun]:
             nonlocal running, most
             with lock:
                 running += 1
@@ -233,7 +245,7 @@ def test_no_more_programs_at_a_time_than_workers() -> None:
             time.sleep(0.02)
             with lock:
                 running -= 1
-            return super().run(job, limits)
+            return super().run(job, limits, stop)
 
     verify = CodeVerifier(lambda: Counting(out("1", "2", "3", "4")), workers=2)
     with ThreadPoolExecutor(8) as threads:
@@ -247,3 +259,61 @@ def test_a_grader_sees_all_that_it_offers() -> None:
         assert isinstance(verify, CheckingVerifier)
         assert isinstance(verify, PreparedVerifier)
     verify.close()
+
+
+def test_a_closed_verifier_judges_no_program() -> None:
+    sandbox = Told(out("1", "2", "3", "4"))
+    verify = CodeVerifier(lambda: sandbox)
+    verify.close()
+    verify.begin_anew()
+    verdict = verify.judge(RESPONSE, SCRIPT)
+    assert (verdict.status, verdict.detail) == (Status.UNSCORED, "the verifier was closed")
+    assert not sandbox.jobs
+
+
+FORKING = """
+import os, signal
+from spro.verify.code import verifier
+from spro.verify.code.tests import CodeTests
+from spro.verify.sandbox import RunStatus, TestRun, sandbox, watchdog
+
+class Told:
+    why = ""
+    def run(self, job, limits, stop):
+        stop.wait(0.01)
+        with sandbox._UIDS.lend():
+            watchdog.PROCESSES.tree(os.getpid())
+        return [TestRun(RunStatus.FINISHED, b"1")]
+
+shared = verifier._shared
+shared._choose = Told
+locks = [shared._choosing, shared._stop._cond, sandbox._UIDS._lock, watchdog.PROCESSES._lock]
+for lock in locks + [shared._slots] * shared._workers:
+    lock.acquire()
+if os.fork() == 0:
+    signal.alarm(30)
+    print(verifier.verify_code("```python\\nx\\n```", CodeTests((b"",), ("1",))).status, flush=True)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_fork_does_not_wait_for_threads_that_it_has_not() -> None:
+    done = subprocess.run([sys.executable, "-B", "-c", FORKING], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["correct", "0"], done.stderr
+
+
+def test_no_more_workers_than_processors_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7})
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert verifier._processors() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert verifier._processors() == 64
+
+
+@pytest.mark.parametrize(
+    "words", [(None, "{}"), (b"x", "{}"), (RESPONSE, {"inputs": [], "outputs": []}), (RESPONSE, None)]
+)
+def test_what_is_no_text_is_refused_in_a_line(words: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match=r"^the (response|tests) came as a \w+; give text$"):
+        verify_code(*words)

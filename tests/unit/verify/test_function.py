@@ -1,8 +1,10 @@
 """Reward functions in their process: TRL's signature, users' mistakes, and their services' failures."""
 
+import datetime
 import time
 
 import pytest
+from verify_helpers import is_alive
 
 from spro.errors import ConfigError, RewardError, WorkerError
 from spro.verify import Answer, FunctionSource, FunctionVerifier, Grader, RewardFunction, Status
@@ -29,8 +31,8 @@ def test_one_number_for_each_answer():
 
 
 def test_all_that_trl_gives_is_given():
-    with RewardFunction(source("echo")) as reward:
-        reward.prepare({"level"})
+    with RewardFunction(source("echo"), ["level"]) as reward:
+        reward.prepare()
         assert reward([answer("a", "2", level=5), answer("b", "3", level=6)]) == [52311.0, 63311.0]
 
 
@@ -64,8 +66,7 @@ def test_arrays_and_coroutines():
         (source("lenght"), "has no attribute 'lenght'"),
         (source("NUMBER"), "is a int, not a function"),
         (source("Scaled"), "it is a class; give its settings"),
-        (source("Scaled", settings={"faktor": 1}), "unexpected keyword argument 'faktor'"),
-        (source("accuracy"), "it wants 'solution', and the columns are completion_ids, completions, ground_truth"),
+        (source("accuracy"), "it wants 'solution'; say which column that is, columns: {solution: ...}"),
         (source("length", columns={"x": "solution"}), "the column 'solution' as 'x', and there are completion_ids"),
         (source("length", timeout_s=0.0), "timeout of 0.0 s is impossible"),
     ],
@@ -144,3 +145,59 @@ def test_as_a_verifier_failed_is_unscored_and_beyond_one_is_refused():
         pytest.raises(RewardError, match=r"'function'.*3\.0"),
     ):
         grader.grade([answer("abc")])
+
+
+def test_as_a_verifier_it_gets_the_columns_too():
+    function = RewardFunction(source("judge"), ["problem_id", "data_source", "level"])
+    with Grader({"function": FunctionVerifier(function)}) as grader:
+        grader.prepare({"function"})
+        both = [answer("", level=level, problem_id="p", data_source="d") for level in (5, 4)]
+        assert [verdict.score for verdict in grader.grade(both)] == [1.0, 0.0]
+
+
+def test_a_callable_that_is_falsy_is_made_once():
+    with RewardFunction(source("Sized", settings={})) as reward:
+        assert [reward([answer("")]) for _ in range(3)] == [[1.0], [2.0], [3.0]]
+
+
+def test_a_services_timeout_is_a_failure_and_tried_again(tmp_path):
+    with RewardFunction(source("service")) as reward:
+        assert reward([answer("", mark=str(tmp_path / "mark"))]) == [1.0]
+    with (
+        RewardFunction(source("always_late")) as reward,
+        pytest.raises(WorkerError, match=r"always_late'.*TimeoutError: the service did not answer"),
+    ):
+        reward([answer("")])
+
+
+def test_a_number_beyond_all_floats_is_the_users_error():
+    with RewardFunction(source("huge")) as reward, pytest.raises(RewardError, match="beyond all floats"):
+        reward([answer("")])
+
+
+@pytest.mark.parametrize(("how", "message"), [("hang", "timeout"), ("crash", "exit code 3")])
+def test_what_a_function_has_started_ends_with_it(tmp_path, how, message):
+    pids = tmp_path / "pids"
+    with RewardFunction(source("parent", timeout_s=5.0), ["pids", "how"]) as reward:
+        reward.prepare()
+        with pytest.raises(WorkerError, match=message):
+            reward([answer("", pids=str(pids), how=how)])
+    started = [int(line) for line in pids.read_text().split()]
+    assert started
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, started)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        (source("Scaled", settings={"factor": datetime.date(2026, 1, 1)}), "date is not JSON serializable"),
+        (source("length", settings={}), "is the function itself and takes no settings"),
+        (source("Scaled", settings={"faktor": 1}), "has no setting 'faktor'; it has factor"),
+    ],
+)
+def test_impossible_settings(which, message):
+    with RewardFunction(which) as reward, pytest.raises(ConfigError, match=message):
+        reward.prepare()

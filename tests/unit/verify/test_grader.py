@@ -150,7 +150,9 @@ def test_a_verifier_of_batches_sees_all_of_its_answers_at_once():
     assert batch.calls == [2]
 
 
-@pytest.mark.parametrize(("verdicts", "message"), [([], "'batch' returned 0 verdicts for 1"), ([1.0], "1.0, which")])
+@pytest.mark.parametrize(
+    ("verdicts", "message"), [([], "'batch': it returned 0 verdicts for 1"), ([1.0], "1.0, which")]
+)
 def test_a_batch_of_another_size_or_kind_is_the_users_error(verdicts, message):
     class Short:
         def grade(self, answers):

@@ -1,6 +1,17 @@
 import pytest
 
-from spro.verify.math.guard import RULES, arrow, base, chain, ellipsis, letter_case, refusal, restatement
+from spro.verify.math.guard import (
+    RULES,
+    arrow,
+    base,
+    brackets,
+    chain,
+    ellipsis,
+    letter_case,
+    products,
+    refusal,
+    restatement,
+)
 from spro.verify.math.latex import plain_latex
 
 # rule, ground truth, answer
@@ -30,6 +41,16 @@ REFUSED = [
     (letter_case, "A", "a"),
     (letter_case, "x + Y", "X + Y"),
     (base, "2516_8", "2516_9"),
+    (base, "11", "11_2"),
+    (restatement, "5x^4", r"\frac d{dx} x^5"),
+    (restatement, "5x^4", r"\frac{d(x^{5})}{dx}"),
+    (restatement, "20x^3", r"\frac{d^2}{d{x}^2} x^5"),
+    (restatement, "5x^4", "(x^5)'"),
+    (products, "7", r"\begin{pmatrix} 1 \end{pmatrix} \begin{bmatrix} 7 \end{bmatrix}"),
+    (products, r"\begin{pmatrix} 4 \end{pmatrix}", r"\begin{pmatrix} 2 \end{pmatrix}^{2}"),
+    (products, "10", r"\frac{5!}{2!3!}"),
+    (brackets, "5", "[5]"),
+    (brackets, "5", r"\lbrack 5 \rbrack"),
 ]
 
 ALLOWED = [
@@ -52,7 +73,17 @@ ALLOWED = [
     (letter_case, "a + A", "A"),
     (letter_case, r"\text{Yes}", r"\text{yes}"),
     (base, "2516_8", "2516"),
-    (base, "x_1", "x_2"),
+    (base, "11", "11_{10}"),
+    (restatement, "x", r"\frac{a}{dx}"),
+    (products, "120", "5!"),
+    (products, r"\binom{5}{2}", r"\frac{5!}{2!3!}"),
+    (products, "n", r"\frac{n!}{(n-1)!}"),
+    (products, r"\begin{pmatrix} 4 \end{pmatrix}", r"2\begin{pmatrix} 2 \end{pmatrix}"),
+    (products, r"\begin{pmatrix} 4 \end{pmatrix}^T", r"\begin{pmatrix} 4 \end{pmatrix}^T"),
+    (brackets, "[5]", "[5]"),
+    (brackets, r"\begin{pmatrix} 1 \end{pmatrix}", r"\left[\begin{array}{c} 1 \end{array}\right]"),
+    (brackets, "x>1", "[1,2]"),
+    (brackets, "5", "[2]+[3]"),
 ]
 
 

@@ -8,8 +8,8 @@ from spro.verify import MathVerifier, Status
 
 TIMEOUT_S = 2.0
 MEMORY_BYTES = 2**30
-# By the clock three times as long, and on a loaded machine a killed worker's successor takes its time. A hang is endless;
-# how long answers take on a quiet machine is measured by `pytest --durations`, and no business of a test.
+# By the clock three times as long, and on a loaded machine a killed worker's successor takes its time. A hang is
+# endless; how long answers take on a quiet machine is measured by `pytest --durations`, and no business of a test.
 PATIENCE_S = 3 * TIMEOUT_S + 30.0
 
 

@@ -279,6 +279,7 @@ def test_what_cannot_start_gets_no_spare():
 def test_waiting_is_logged_and_ends(odd_program, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("spro.verify.workers.pool._PATIENCE_S", 0.1)
     monkeypatch.setattr("spro.verify.workers.process._PATIENCE_S", 0.1)
+    monkeypatch.setattr("spro.verify.workers.process._TICK_S", 0.1)
     started = tmp_path / "started"
     program = odd_program
     with WorkerPool(1, 30.0, GIB, program=program, start_timeout_s=20.0) as pool, ThreadPoolExecutor(1) as threads:
@@ -325,3 +326,21 @@ def test_seconds_of_the_cpu_do_not_end_what_waits(odd_program):
     with WorkerPool(1, 60.0, GIB, program=odd_program, cpu_timeout_s=0.5) as pool:
         # As on a machine so busy that the worker hardly runs.
         assert pool.ask({"do": "nap", "seconds": 2.0}).outcome is Outcome.ANSWERED
+
+
+def test_where_the_cpu_clock_cannot_be_read_the_wall_clock_rules(odd_program, monkeypatch):
+    def refuse(clock):
+        raise OSError("no such clock")
+
+    monkeypatch.setattr(time, "clock_gettime", refuse)
+    monkeypatch.setattr("spro.verify.workers.process._PATIENCE_S", 0.2)
+    with WorkerPool(1, 60.0, GIB, program=odd_program, cpu_timeout_s=0.3) as pool:
+        assert pool.ask({"do": "nap", "seconds": 2.0}).outcome is Outcome.ANSWERED
+
+
+def test_what_a_worker_said_of_earlier_requests_takes_no_room(odd_program):
+    with WorkerPool(1, 50.0, GIB, program=odd_program) as pool:
+        for _ in range(20):
+            pool.ask({"do": "print"})
+        log = next(slot.worker for slot in pool._slots)._log
+        assert os.fstat(log.fileno()).st_size < 300_000

@@ -8,13 +8,17 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from spro.errors import ConfigError, DataError, SandboxError
+from spro.errors import ConfigError, DataError, SandboxError, SandboxUnavailableError
 from spro.verify.closing import Closing
-from spro.verify.code.fence import extract_python
+from spro.verify.code.fence import MAX_SOURCE_LENGTH, extract_python
 from spro.verify.code.glimpse import glimpse_of, kind_of
 from spro.verify.code.tests import CodeTests, problem_with
 from spro.verify.sandbox import Job, Limits, RunStatus, TestRun, choose_sandbox
 from spro.verify.verdict import Status, Verdict, one_line
+
+_NO_PROGRAM = (
+    f"it has no Python fence, or the last one is unclosed, blank, or longer than {MAX_SOURCE_LENGTH} characters"
+)
 
 PRIME_TESTS = 10
 """Tests that count in PRIME's code reward: the first ten of the row."""
@@ -28,11 +32,12 @@ class ProgramRunner(Protocol):
         """One line for people: what it is, and why no other."""
         ...
 
-    def run(self, job: Job, limits: Limits, /) -> list[TestRun]:
+    def run(self, job: Job, limits: Limits, stop: threading.Event, /) -> list[TestRun]:
         """One run for each input, in order.
 
         Raises:
-            SandboxError: it failed for a reason that is not the program's, and again when tried once more.
+            SandboxError: it failed for a reason that is not the program's, and again when tried once more; or another
+                thread has set ``stop``, which ends the program at once.
         """
         ...
 
@@ -43,7 +48,8 @@ class CodeVerifier(Closing):
     The score is the share of tests passed. A program that passes none has the status ``timeout`` or ``memory`` when its
     first test ended so. Tests that were not reached within ``limits.total_s`` are not passed.
 
-    Any thread may call it, and up to ``workers`` programs run at a time. Nothing runs between calls.
+    Any thread may call it, and up to ``workers`` programs run at a time. Nothing runs between calls, and ``close`` ends
+    what runs in one.
 
     What it does not guard against: a problem of which several outputs are right (its row holds one), and tests that a
     constant passes.
@@ -77,10 +83,20 @@ class CodeVerifier(Closing):
             raise ConfigError(f"a code verifier needs at least one worker, not {workers}")
         self._choose = choose
         self._sandbox: ProgramRunner | None = None
+        self._unavailable: SandboxUnavailableError | None = None
         self._limits = Limits() if limits is None else limits
         self._max_tests = _tests_that_count(max_tests, prime_compat)
+        self._workers = workers
+        self._stop = threading.Event()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Let a fork use it: threads that held a lock, or were running a program, are not there. The sandbox stays."""
         self._choosing = threading.Lock()
-        self._slots = threading.BoundedSemaphore(workers)
+        self._slots = threading.BoundedSemaphore(self._workers)
+        was_closed, self._stop = self._stop.is_set(), threading.Event()
+        if was_closed:
+            self._stop.set()
 
     def prepare(self) -> str:
         """Choose the sandbox now, so that a machine without one is known before the first response.
@@ -105,8 +121,8 @@ class CodeVerifier(Closing):
             ground_truth: the tests, in the text form that ``CodeTests.read`` describes.
 
         Returns:
-            ``unscored`` when the ground truth is malformed, or the sandbox failed for a reason that is not the
-            program's; the detail names it.
+            ``unscored`` when the ground truth is malformed, the sandbox failed for a reason that is not the program's,
+            or the verifier was closed; the detail names it.
 
         Raises:
             SandboxUnavailableError: none works here; ``prepare`` finds that early.
@@ -127,7 +143,7 @@ class CodeVerifier(Closing):
         """
         source = extract_python(response)
         if source is None:
-            return Verdict(0.0, Status.NO_ANSWER)
+            return Verdict(0.0, Status.NO_ANSWER, detail=_NO_PROGRAM)
         tests = tests.first(self._max_tests).first(max_tests)
         job = Job(source, tests.inputs, tests.function)
         try:
@@ -137,20 +153,38 @@ class CodeVerifier(Closing):
         return _verdict(source, tests, runs)
 
     def close(self) -> None:
-        """Nothing is held between calls; here so that it is used as verifiers with processes are."""
+        """End the programs that run now, within a second; their callers, and all later ones, get ``unscored``."""
+        self._stop.set()
 
     def _run(self, job: Job) -> list[TestRun]:
+        self._check_open()
         sandbox = self._chosen()
         with self._slots:
-            runs = sandbox.run(job, self._limits)
+            self._check_open()
+            try:
+                runs = sandbox.run(job, self._limits, self._stop)
+            except SandboxError:
+                self._check_open()
+                raise
         if len(runs) != len(job.inputs):
             raise SandboxError(f"the sandbox returned {len(runs)} runs for {len(job.inputs)} tests")
         return runs
 
+    def _check_open(self) -> None:
+        if self._stop.is_set():
+            raise SandboxError("the verifier was closed")
+
     def _chosen(self) -> ProgramRunner:
         with self._choosing:
+            if self._unavailable is not None:
+                # To find that out takes seconds, and would be found out again for each response.
+                raise SandboxUnavailableError(str(self._unavailable))
             if self._sandbox is None:
-                self._sandbox = self._choose()
+                try:
+                    self._sandbox = self._choose()
+                except SandboxUnavailableError as error:
+                    self._unavailable = error
+                    raise
             return self._sandbox
 
 
@@ -159,7 +193,8 @@ def verify_code(
 ) -> Verdict:
     """Judge one response with the default limits, in a sandbox that is chosen once for the process.
 
-    Any thread may call it; as many programs run at a time as there are processors.
+    Any thread may call it, and a process forked from this one; as many programs run at a time as there are processors
+    for this process.
 
     Args:
         response: the whole text; only its last Python fence is looked at.
@@ -174,6 +209,9 @@ def verify_code(
         ConfigError: no test counts, or no sandbox works here.
     """
     count = _tests_that_count(max_tests, prime_compat)
+    for what, given, kinds in (("response", response, str), ("tests", tests, str | CodeTests)):
+        if not isinstance(given, kinds):
+            raise TypeError(f"the {what} came as a {type(given).__name__}; give text")
     try:
         tests = CodeTests.read(tests) if isinstance(tests, str) else tests
     except DataError as error:
@@ -212,10 +250,17 @@ def _failure(gold: object, is_script: bool, run: TestRun) -> str:
     if run.status is not RunStatus.FINISHED:
         # The program's own words: they must not steer a terminal.
         words = "".join(character if character.isprintable() else " " for character in run.detail)
-        return f"{run.status}: {words}" if words else str(run.status)
+        name = "too much output" if run.status is RunStatus.OUTPUT else str(run.status)
+        return f"{name}: {words}" if words else name
     given = run.stdout if is_script else run.value
     what = "output" if is_script else "value"
     return f"wrong {what} {glimpse_of(given)} (expected {kind_of(gold)})"
 
 
-_shared = CodeVerifier(workers=os.cpu_count() or 1)
+def _processors() -> int:
+    # A container or a scheduler may allow fewer than the machine has; not every system can say so.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_shared = CodeVerifier(workers=_processors())
+os.register_at_fork(after_in_child=_shared.begin_anew)

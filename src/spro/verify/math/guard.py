@@ -19,7 +19,9 @@ _OPERATIONS = re.compile(
     r"|\\(?:operatorname|text)\s?\*?\s?\{\s?(lcm|gcd|det|tr|rank|max|min|mod|arg|Re|Im|Res|floor|ceil|sum|prod|lim)\s?\}"
     r"|(?<![A-Za-z\\])(gcd|lcm|det|max|min|sum|lim|mod|floor|ceil|binom)\s?[(\[{_]"
     r"|\\begin\s?\{([vV]matrix)\}"
-    r"|\\frac\s?\{\s?(d|\\partial)[^{}]{0,32}\}\s?\{\s?(?:d|\\partial)\s?[A-Za-z]"
+    r"|\\frac\s?(?:\{\s?(d|\\partial)(?:[^{}]|\{(?:[^{}]|\{[^{}]{0,64}\}){0,128}\}){0,256}\}|(d)(?![A-Za-z]))\s?"
+    r"\{\s?(?:d|\\partial)\s?(?:[A-Za-z]|\{\s?[A-Za-z]\s?\})\s?(?:\^\s?\{?\s?\d\s?\}?\s?)?\}"
+    r"|\)\s?(')"
 )
 _NORMED_MATRIX = re.compile(r"[|]\s?\\begin|\\[lr]?vert\s?\\begin")
 _DOTS = re.compile(r"\\(?:[lcdv]|d[bcmo])?dots[bcmo]?(?![A-Za-z])|\.\.")
@@ -31,6 +33,11 @@ _NAME = re.compile(r"[A-Za-z]|\\(?!frac|sqrt|cdot|times|left|right|pi|infty|div|
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _BINOMIAL = re.compile(r"\\[dt]?binom\s?\{([^{}]{1,32})\}\s?\{([^{}]{1,32})\}")
 _BASE = re.compile(r"\d_(\d{1,2})$")
+_MATRIX = re.compile(r"\\begin\s?\{(?:[pbvVB]|small)?(?:matrix|array)\}")
+_MATRIX_POWER = re.compile(r"\\end\s?\{[pbB]?matrix\}\s?\)?\s?\^\s?\{?\s?-?\d")
+_FACTORIALS = re.compile(r"!{1,64}")
+# An array in brackets is a matrix.
+_BRACKETED = re.compile(r"(?:\[|\\lbrack(?![A-Za-z]))(?!\s?\\begin)[^,;\[\]]{1,512}(?:\]|\\rbrack)")
 
 
 def refusal(gold: str, answer: str) -> str:
@@ -79,19 +86,37 @@ def letter_case(gold: str, answer: str) -> str:
 
 
 def base(gold: str, answer: str) -> str:
-    """``2516_9`` for ``2516_8``: math-verify drops the base of a numeral."""
+    """``2516_9`` for ``2516_8``, ``11_2`` for 11: math-verify drops the base; none is ten."""
     wanted, given = _BASE.search(gold), _BASE.search(answer)
-    return "it is to another base" if wanted and given and wanted[1] != given[1] else ""
+    return "it is to another base" if given and (wanted[1] if wanted else "10") != given[1] else ""
 
 
-RULES: tuple[Rule, ...] = (restatement, ellipsis, chain, arrow, letter_case, base)
+def products(gold: str, answer: str) -> str:
+    r"""``AB`` for the product of two matrices, ``\frac{5!}{2!3!}`` for 10: worked out, each is what was asked for.
+
+    One factorial, or one matrix and its factor, is a value; what counts things with letters in it has factorials.
+    """
+    wanted, given = (len(_MATRIX.findall(text)) for text in (gold, answer))
+    if given > max(wanted, 1) or (_MATRIX_POWER.search(answer) and not _MATRIX_POWER.search(gold)):
+        return "it leaves matrices to be multiplied"
+    if "!" in gold or "binom" in gold or _letters(gold) or len(_FACTORIALS.findall(answer)) < 2:
+        return ""
+    return "it leaves factorials to be worked out"
+
+
+def brackets(gold: str, answer: str) -> str:
+    """``[5]`` for 5: a list of one, the integer part or a matrix, and not the number."""
+    return "it stands in square brackets" if _BRACKETED.fullmatch(answer) and not _BRACKETED.fullmatch(gold) else ""
+
+
+RULES: tuple[Rule, ...] = (restatement, ellipsis, chain, arrow, letter_case, base, products, brackets)
 
 
 def _operations(latex: str) -> set[str]:
     found = {next(name for name in match.groups() if name) for match in _OPERATIONS.finditer(latex)}
     if _NORMED_MATRIX.search(latex):
         found.add("vmatrix")
-    same = {"choose": "binom", "bmod": "mod", "pmod": "mod", "Vmatrix": "vmatrix", "\\partial": "partial"}
+    same = {"choose": "binom", "bmod": "mod", "pmod": "mod", "Vmatrix": "vmatrix", "\\partial": "partial", "'": "d"}
     return {same.get(name, name) for name in found}
 
 

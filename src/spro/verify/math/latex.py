@@ -7,11 +7,12 @@ No expression here can backtrack over more than a bounded stretch: the text may 
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 from spro.verify.math.boxed import extract_boxed
 
-_WRAPPINGS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
+_WRAPPINGS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"))
 # Size and thin-space commands print the same mathematics. The look-ahead spares \leftarrow, \rightarrow.
 _SIZES = re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|limits)(?![A-Za-z])|\\!")
 _FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
@@ -51,7 +52,34 @@ _SIGNS = str.maketrans(
         "~": " ",
     }
 )
+# They print nothing. Those that turn the direction of writing do print something: they stay, and nothing reads them.
+_INVISIBLE = re.compile(
+    "[\N{SOFT HYPHEN}\N{ZERO WIDTH SPACE}-\N{ZERO WIDTH JOINER}\N{WORD JOINER}\N{ZERO WIDTH NO-BREAK SPACE}]"
+)
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ"
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉₊₋"
+_UNICODE = (
+    (re.compile(f"[{_RAISED}]{{1,64}}"), r"^{\g<0>}"),
+    (re.compile(f"[{_LOWERED}]{{1,64}}"), r"_{\g<0>}"),
+    # The slash of a printed fraction is one of its own.
+    (re.compile("[¼-¾⅐-⅞↉]"), r"\\frac\g<0>"),
+)
+
+
+def _joined(match: re.Match[str]) -> str:
+    return match[1].replace(" ", "")
+
+
+def _mixed(match: re.Match[str]) -> str:
+    whole, numerator, denominator = match.groups()
+    return rf"{whole}\frac{{{numerator}}}{{{denominator}}}" if int(numerator) < int(denominator) else match[0]
+
+
+# Not in the middle of something longer.
+_ALONE = r"(?<![\w.,^}\\/])"
 _SPELLINGS = (
+    (re.compile(r"\\textcolor\s{0,4}\{[^{}]{0,32}\}\s{0,4}|\\color\s{0,4}\{[^{}]{0,32}\}"), ""),
+    (re.compile(r"^\{([^{}\\]{1,64})\}$"), r"\1"),
     (re.compile(r"\\(?:text|math)(?:bf|it|rm|normal|sf|tt)(?![A-Za-z])|\\mbox(?![A-Za-z])"), r"\\text"),
     (re.compile(r"(?<=\d)\{,\}(?=\d{3}(?!\d))|(?<=\d)\\,(?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<=\d)\{,\}(?=\d)"), "."),
@@ -66,12 +94,24 @@ _SPELLINGS = (
     (re.compile(r"(?<![A-Za-z\\])infinity(?![A-Za-z])"), r"\\infty "),
     (re.compile(r"(?<![A-Za-z\\])pi(?![A-Za-z])"), r"\\pi "),
     (re.compile(r"\\text\s{0,4}\{\s{0,4}(-?\d{1,64}(?:\.\d{1,64})?)\s{0,4}\}"), r"\1"),
+    (re.compile(r"\\([dt]?)binom\s{0,4}(\d)\s{0,4}(\d)"), r"\\\1binom{\2}{\3}"),
+    (re.compile(r"\\log\s{0,4}_\s{0,4}(?:e(?![A-Za-z])|\{\s{0,4}e\s{0,4}\})"), r"\\ln "),
+    # As programs print it.
+    (re.compile(rf"{_ALONE}(\d{{1,32}}(?:\.\d{{1,32}})?)[eE]\+?(-?\d{{1,3}})(?![\w.^({{\\])"), r"\1 \\cdot 10^{\2}"),
+    # Groups of exactly three digits are one number, and a whole number before a proper fraction is mixed with it.
+    (re.compile(rf"{_ALONE}(?<!\d )([1-9]\d{{0,2}}(?: \d{{3}}){{1,8}})(?! ?\d|[,_/])"), _joined),
+    (re.compile(rf"{_ALONE}(?<!\d )(\d{{1,9}}) (\d{{1,4}})/(\d{{1,4}})(?![\w.^/!])"), _mixed),
     # The number first: math-verify takes a bracketed one with a subscript for a falling factorial.
     (re.compile(r"\((\d{1,64})\)\s{0,4}_"), r"\1_"),
     (re.compile(r"(?<=\d)\s{0,4}_\s{0,4}\{\s{0,4}(\d{1,2})\s{0,4}\}"), r"_\1"),
 )
 _ROUNDED = re.compile(r"(.{0,512}\S)\s?\\approx\s?(-?\d{1,20}(?:\.\d{1,20})?)", re.DOTALL)
-_RECURRING = re.compile(r"(?<!\d)(\d{0,12})\.(\d{0,12})\\overline\s{0,4}\{(\d{1,12})\}")
+_RECURRING = (
+    re.compile(r"(?<!\d)(\d{0,12})\.(\d{0,12})\\overline\s{0,4}\{(\d{1,12})\}"),
+    re.compile(r"(?<![\w.])(\d{1,12})\.(\d{0,12})\((\d{1,12})\)(?![\w^!(])"),
+    # At least three times, as anyone writes it who means "and so on".
+    re.compile(r"(?<![\w.])(\d{1,12})\.(\d{0,12}?)(\d{1,6}?)\3{2,}\s?(?:\\[lc]?dots(?![A-Za-z])|\.\.\.)(?![\w.^!(])"),
+)
 
 
 def bare_latex(text: str) -> str:
@@ -114,7 +154,9 @@ def _settled(text: str, step: Callable[[str], str]) -> str:
 def _unwrapped(text: str) -> str:
     if "\\boxed" in text or "\\fbox" in text:
         text = extract_boxed(text) or text
-    text = text.strip().removesuffix(".")
+    text = text.strip()
+    # Dots at the end say that it goes on.
+    text = text if text.endswith("..") else text.removesuffix(".")
     inners = (_within(text, opening, closing) for opening, closing in _WRAPPINGS)
     return next((inner for inner in inners if inner is not None), text)
 
@@ -124,11 +166,21 @@ def _normal(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    text = normal_latex(text.translate(_SIGNS))
+    text = normal_latex((text if text.isascii() else _ascii(text)).translate(_SIGNS))
     text = re.sub(r"(?<!\\)\$", "", text)
     for pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text)
-    return " ".join(_RECURRING.sub(_fraction, text).split())
+    for pattern in _RECURRING:
+        text = pattern.sub(_fraction, text)
+    return " ".join(text.split())
+
+
+def _ascii(text: str) -> str:
+    text = _INVISIBLE.sub("", text.translate(_SIGNS))
+    for pattern, spelling in _UNICODE:
+        text = pattern.sub(spelling, text)
+    text = re.sub(r"\\frac(\d{1,2})\N{FRACTION SLASH}(\d{1,2})", r"\\frac{\1}{\2}", unicodedata.normalize("NFKC", text))
+    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
 
 
 def _fraction(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from spro.verify.math.guard import refusal
 from spro.verify.math.latex import normal_latex
-from spro.verify.math.units import differ, split_unit
+from spro.verify.math.units import differ, is_more_than_nothing, split_unit, without_declared
 
 _TEXTS = re.compile(r"\\text\s?\{([^{}\\]*)\}")
 # Names that are products of variables when they stand alone: xyz, abc. Anything longer or other is a word.
@@ -105,12 +105,16 @@ def likeness(gold: Leaf, answer: Leaf) -> tuple[Likeness, str]:
         return Likeness.OTHER, "it is the other half of the day"
     if differ(gold.unit, answer.unit):
         return Likeness.OTHER, f"it is in {answer.unit} and not in {gold.unit}"
+    if is_more_than_nothing(answer.unit) and not gold.unit:
+        return Likeness.OTHER, f"it has {answer.unit} after it"
     if gold.unit == "%":
         answer = replace(answer, is_percent=False)
     wanted, given = _clock(gold), _clock(answer)
     if wanted and given:
         return (Likeness.SAME if wanted == given else Likeness.OTHER), ""
     if gold.is_percent == answer.is_percent and normal_latex(gold.latex) == normal_latex(answer.latex):
+        return Likeness.SAME, ""
+    if gold.unit and normal_latex(gold.latex) == normal_latex(without_declared(answer.latex, gold.unit)):
         return Likeness.SAME, ""
     if reason := refusal(gold.latex, answer.latex):
         return Likeness.OTHER, reason
@@ -137,6 +141,9 @@ def _clock(leaf: Leaf) -> list[int]:
 
 def _of_choices(gold: Leaf, answer: Leaf) -> Likeness:
     if not (gold.choice and answer.choice):
+        said = _LABELLED.fullmatch(gold.latex)
+        if said and answer.choice:
+            return Likeness.SAME if said[1] == answer.choice.upper() else Likeness.OTHER
         # A variable may still equal an equation (x for y = x) or a product of one.
         variable = gold if gold.choice else answer
         other = answer if gold.choice else gold

@@ -9,6 +9,9 @@ from spro.verify.math.parts import Group, read_parts
 from spro.verify.math.truth import MathTruth
 from spro.verify.math.units import unit_named
 
+MAX_DEPTH = 50
+"""Brackets within brackets that are read; math-verify takes for them time that grows with the square."""
+
 _INEQUALITY = re.compile(r"[<>]|\\(?:le|ge|lt|gt)(?![A-Za-z])")
 
 
@@ -33,6 +36,8 @@ def compare_strings(truth: MathTruth, answer: str) -> tuple[Likeness, str]:
     Returns:
         ``same`` and ``other`` are final; the reason is for the verdict's detail and may be empty.
     """
+    if _depth(answer) > max(MAX_DEPTH, *map(_depth, truth.answers)):
+        return Likeness.OTHER, "its brackets are nested too deep"
     gold = truth.parts
     parts = read_parts(answer, wanted=len(gold.parts))
     if len(truth.answers) == 1 and normal_latex(answer) == normal_latex(truth.answers[0]):
@@ -56,6 +61,14 @@ def compare_strings(truth: MathTruth, answer: str) -> tuple[Likeness, str]:
     if match(gold, parts, lambda one, other: compare_parts(one, other, unit)[0] is Likeness.SAME):
         return Likeness.SAME, ""
     return Likeness.UNDECIDED, ""
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def are_ranges(gold: Group, answer: Group) -> bool:

@@ -32,6 +32,13 @@ _BUILDER = re.compile(
     rf"\\\{{\s?({_NAME})(?:{_REALS})?\s?(?:\\mid(?![A-Za-z])|\\colon(?![A-Za-z])|[|:])"
     r"((?:[^\\,;|]|\\[A-Za-z]){1,256})\\\}"
 )
+# A relation to nothing says the same as none.
+_LEADING = re.compile(r"^(?:=(?!=)|\\(?:approx|doteq)(?![A-Za-z]))\s?")
+_SYSTEM = re.compile(
+    r"(?:\\\{|\\lbrace)?\s?\\begin\s?\{(?:cases|array|aligned)\}(?:\s?\{[lcr]{1,4}\})?((?:[^&\\]|\\[^be]|\\\\){1,512})"
+    r"\\end\s?\{(?:cases|array|aligned)\}"
+)
+_EQUATION = re.compile(rf"{_NAME}\s?=[^=<>]{{1,256}}")
 _COMPARED = re.compile(r"[<>]|\\(?:le|ge|ne)(?![A-Za-z])")
 _BOTH = re.compile(r"(?<![A-Za-z])and(?![A-Za-z])|\\(?:land|wedge)(?![A-Za-z])")
 _OPEN, _CLOSE = r"[,\s]{0,2}(?:\\text\s?\{[,\s]{0,2}|(?<=[\s,]))", r"\s?\}?\s?"
@@ -111,6 +118,11 @@ def read_parts(latex: str, wanted: int = 1) -> Group:
 
 def _stated(text: str) -> str:
     """Without the words around the parts: a set is what its builder asks, and what holds for all letters just holds."""
+    text = _LEADING.sub("", text, count=1)
+    if system := _SYSTEM.fullmatch(text):
+        rows = [row.strip(" ,;") for row in system[1].split("\\\\")]
+        rows = [row for row in rows if row]
+        text = ", ".join(rows) if all(_EQUATION.fullmatch(row) for row in rows) else text
     builder = _BUILDER.fullmatch(text)
     if builder and builder[1] in builder[2] and _COMPARED.search(builder[2]) and not _BOTH.search(builder[2]):
         return builder[2].strip()

@@ -1,10 +1,11 @@
 """Mathematical answers: is what the response boxes equal to the ground truth?"""
 
+import math
 from collections.abc import Sequence
 
-from spro.errors import WorkerError
+from spro.errors import ConfigError, WorkerError
 from spro.verify.closing import Closing
-from spro.verify.math.boxed import MAX_BOXES, Boxes, all_boxes, extract_boxed
+from spro.verify.math.boxed import MAX_ANSWER_LENGTH, MAX_BOXES, Boxes, all_boxes, extract_boxed
 from spro.verify.math.cache import CacheCounts, DecidedCache
 from spro.verify.math.latex import normal_latex
 from spro.verify.math.leaf import Likeness
@@ -54,6 +55,8 @@ class MathVerifier(Closing):
         program: Sequence[str] = MATH_PROGRAM,
         cached: int = 65_536,
     ) -> None:
+        if not (math.isfinite(timeout_s) and timeout_s > 0):
+            raise ConfigError(f"a timeout of {timeout_s} s is impossible; give a positive number of seconds")
         self._timeout_s = timeout_s
         self._boxes = Boxes(boxes)
         self._cache = DecidedCache(cached)
@@ -75,14 +78,21 @@ class MathVerifier(Closing):
         return self.judge(response, ground_truth, self._boxes)
 
     def judge(self, response: str, ground_truth: str, boxes: Boxes) -> Verdict:
-        """Judge one response by a rule of its own for the boxes; else as by a call."""
+        """Judge one response by a rule of its own for the boxes; else as by a call.
+
+        Raises:
+            TypeError: the response or the ground truth is no text.
+        """
+        for what, given in (("response", response), ("ground truth", ground_truth)):
+            if not isinstance(given, str):
+                raise TypeError(f"the {what} is a {type(given).__name__}; give text")
         try:
             truth = MathTruth.read(ground_truth)
         except ValueError as error:
             return Verdict(None, Status.UNSCORED, detail=one_line(str(error)))
         answer = extract_boxed(response)
         if answer is None:
-            return Verdict(0.0, Status.NO_ANSWER)
+            return Verdict(0.0, Status.NO_ANSWER, detail=_why_none(response))
         verdict = self._judge_answer(answer, truth)
         if boxes is Boxes.LAST or verdict.status is not Status.CORRECT:
             return verdict
@@ -154,3 +164,9 @@ class MathVerifier(Closing):
             return Verdict(0.0, Status.MEMORY, extracted=answer)
         status = Status(reply.body["status"])
         return Verdict(_SCORES.get(status), status, extracted=answer, detail=one_line(reply.body["detail"]))
+
+
+def _why_none(response: str) -> str:
+    if not all_boxes(response):
+        return "it has no box"
+    return f"its last box is unclosed, empty, or longer than {MAX_ANSWER_LENGTH} characters"

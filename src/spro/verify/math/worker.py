@@ -32,6 +32,10 @@ class _AlarmError(BaseException):
     """Time is up. Not an Exception: sympy swallows those."""
 
 
+class _HardTruthError(Exception):
+    """The ground truth, not the answer, takes too long or too much memory."""
+
+
 class _UnreadableError(Exception):
     """A part of the ground truth is no mathematics, and not the answer's string either."""
 
@@ -53,7 +57,9 @@ def decide(request: Mapping[str, Any]) -> dict[str, Any]:
             for part in _flat(gold):
                 algebra.read(read_leaf(part).value)
     except (_AlarmError, MemoryError) as error:
-        return _unscored(truth, f"takes too much to read ({type(error).__name__.strip('_')})")
+        # Not an answer: a worker stopped amid its work is replaced, and a fresh one may be quicker.
+        name = type(error).__name__.strip("_")
+        raise _HardTruthError(f"the ground truth {_shown(truth)} takes too much to read ({name})") from None
     try:
         with _alarm(end - time.process_time()):
             is_equal = _is_right(gold, truth, request["answer"])
@@ -119,7 +125,11 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 def _unscored(truth: MathTruth, why: str) -> dict[str, Any]:
-    return {"status": "unscored", "detail": f"the ground truth {', '.join(truth.answers)[:80]!r} {why}"}
+    return {"status": "unscored", "detail": f"the ground truth {_shown(truth)} {why}"}
+
+
+def _shown(truth: MathTruth) -> str:
+    return repr(", ".join(truth.answers)[:80])
 
 
 def _warm_up() -> None:

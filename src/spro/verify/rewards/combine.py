@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spro.errors import ConfigError
 from spro.verify.rewards.completions import Completions, RewardCallable, Rewards
 
 
@@ -19,6 +20,10 @@ class WeightedSum:
 
     parts: Sequence[tuple[float, RewardCallable]]
 
+    def __post_init__(self) -> None:
+        if not self.parts or not all(isinstance(part, tuple | list) and callable(part[1]) for part in self.parts):
+            raise ConfigError("the parts of a weighted sum are pairs (weight, function), at least one")
+
     def __call__(self, *, completions: Completions, **columns: object) -> Rewards:
         """The weighted sum for each response."""
         rows = [
@@ -33,6 +38,10 @@ class Product:
     """The product of rewards, so that one with 0 and 1 is a gate for the others; any ``None`` gives ``None``."""
 
     parts: Sequence[RewardCallable]
+
+    def __post_init__(self) -> None:
+        if not self.parts or not all(map(callable, self.parts)):
+            raise ConfigError("the parts of a product are functions, at least one")
 
     def __call__(self, *, completions: Completions, **columns: object) -> Rewards:
         """The product for each response."""

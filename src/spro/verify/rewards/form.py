@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spro.errors import ConfigError
 from spro.verify.code.fence import extract_python
 from spro.verify.math.boxed import extract_boxed
 from spro.verify.rewards.completions import Completions, Rewards, text_of
@@ -32,6 +33,10 @@ class TagFormat:
     """
 
     tags: Sequence[str] = ("think", "answer")
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tags, str) or not self.tags:
+            raise ConfigError(f"tags is {self.tags!r}; give a list of at least one name")
 
     def __call__(self, *, completions: Completions, **columns: object) -> Rewards:
         """The share for each response, in [0, 1]."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spro.errors import ConfigError
 from spro.verify.rewards.completions import Completions, Rewards
 
 TokenIds = Sequence[Sequence[int]]
@@ -27,6 +28,10 @@ class CosineLength:
     correct_end: float = 0.5
     wrong_start: float = -1.0
     wrong_end: float = -0.5
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ConfigError(f"max_tokens is {self.max_tokens}; give 1 or more")
 
     def __call__(
         self,
@@ -84,6 +89,10 @@ class NGramRepetition:
     """
 
     size: int = 20
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"size is {self.size}; give 1 or more")
 
     def __call__(self, *, completions: Completions, completion_ids: TokenIds, **columns: object) -> Rewards:
         """The penalty of each response, in (-1, 0]."""

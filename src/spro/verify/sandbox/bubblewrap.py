@@ -55,9 +55,11 @@ class BubblewrapCage:
         """See ``Cage``."""
         reader, writer = os.pipe()
         try:
-            # Some kilobytes, which a pipe holds.
-            os.write(writer, self._filter)
-            os.close(writer)
+            try:
+                # Some kilobytes, which a pipe holds.
+                os.write(writer, self._filter)
+            finally:
+                os.close(writer)
             arguments = ["--seccomp", str(reader), *self._extras, *self._arguments(limits)]
             return self._popen(arguments, command, uid, reader)
         except OSError as error:

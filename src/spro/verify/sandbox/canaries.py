@@ -11,7 +11,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,44 @@ print(json.dumps(count))
 PROOF = Canary("arithmetic", "print(json.dumps(0))", lambda _: None)
 """Proves that programs run at all, and tries nothing."""
 
+HONEST = Canary(
+    "honest work",
+    """
+def library():
+    import collections, heapq, math
+    assert math.gcd(12, 18) == collections.Counter("a" * 6)["a"] == heapq.nlargest(1, [2, 6])[0]
+def thread():
+    import threading
+    said = []
+    one = threading.Thread(target=said.append, args=(1,))
+    one.start()
+    one.join()
+    assert said
+def fork():
+    child = os.fork()
+    if child == 0:
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+def file():
+    os.mkdir("folder")
+    with open("folder/file", "w") as writer:
+        writer.write("kept")
+    with open("folder/file") as reader:
+        assert reader.read() == "kept"
+    os.remove("folder/file")
+    os.rmdir("folder")
+failures = {}
+for what, task in (("use the library", library), ("start a thread", thread), ("fork", fork), ("keep a file", file)):
+    try:
+        task()
+    except BaseException as error:
+        failures[what] = f"{type(error).__name__}: {error}"
+print(json.dumps(failures))
+""",
+    lambda failures: "; ".join(f"it cannot {what}: {why}" for what, why in failures.items()) or None,
+)
+"""Does what any honest program may do, and must be able to."""
+
 
 def check(sandbox: Sandbox, canaries: tuple[Canary, ...]) -> None:
     """Run all canaries in a sandbox.
@@ -202,7 +240,11 @@ def check(sandbox: Sandbox, canaries: tuple[Canary, ...]) -> None:
     """
     with _lay() as (bait, heard):
         for canary in canaries:
-            if fault := _try(sandbox, canary, bait):
+            fault = _try(sandbox, canary, bait)
+            if fault and canary is HONEST:
+                # Where a sandbox has no user of its own, others may have taken that one's processes for a moment.
+                fault = _try(sandbox, canary, bait)
+            if fault:
                 raise SandboxError(one_line(f"{fault} (test of {canary.what})"))
         if canaries and heard():
             raise SandboxError("a program reached the trainer over the network")
@@ -219,8 +261,7 @@ def _try(sandbox: Sandbox, canary: Canary, bait: Bait) -> str | None:
         "variable": _VARIABLE,
     }
     job = Job(_HEAD + canary.source, (json.dumps(facts).encode(),))
-    # Which module prints what is none of the limits on files here.
-    (run,) = sandbox.run(job, replace(_LIMITS))
+    (run,) = sandbox.run(job, _LIMITS)
     lines = run.stdout.decode("utf-8", "replace").splitlines()
     if not lines or lines[0] != bait.marker:
         return f"a program did not run: {run.status}, {run.detail or 'nothing printed'}"

@@ -128,7 +128,7 @@ class Test:
 
     def _count_files(self) -> int:
         # Each takes memory of the kernel's that no limit counts.
-        room = os.statvfs(".")
+        room = os.statvfs(self.job["folder"])
         return room.f_files - room.f_ffree if self.job["owns_folder"] else 0
 
     def report(self, status: int, cpu_s: float) -> list[bytes]:
@@ -146,6 +146,7 @@ class Test:
             verdict, detail = "memory", f"more than {self.job['limits']['files']} files"
         elif self.is_late:
             verdict, detail = "timeout", f"{self.job['limits']['wall_s']:g} s by the clock"
+        # Of the first process and of what it waited for; what it forked and left has seconds of its own.
         elif code == -signal.SIGXCPU or cpu_s >= self.job["limits"]["cpu_s"]:
             verdict, detail = "timeout", f"{self.job['limits']['cpu_s']:g} s of the CPU"
         elif code == 0 and is_call and not self.value.kept:
@@ -164,6 +165,8 @@ def drive() -> Callable[[], None]:
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(0, 1)
     job = json.loads(b"".join(_receive(requests)))
+    # By its whole name it can still be asked about, and opened again, when a program has closed it to its user.
+    job["folder"] = os.getcwd()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # A signal for the end of a child interrupts the wait for its output.
     wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -193,7 +196,9 @@ def drive() -> Callable[[], None]:
         _send(replies, *test.report(status, cpu_s))
         for stream in test.streams:
             stream.close()
-        _empty(".")
+        if not _empty(job["folder"]):
+            # What one test has left must not reach the next, so the next one is not begun.
+            os._exit(1)
     os._exit(0)
 
 
@@ -219,16 +224,19 @@ def _sweep(child: int, owns_signals: bool) -> None:
                 pass
 
 
-def _empty(folder: str) -> None:
-    # What cannot be removed stays: it only takes from the room of this same program.
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError, RecursionError):
-                if entry.is_dir(follow_symlinks=False):
-                    _empty(entry.path)
-                    os.rmdir(entry.path)
-                else:
+def _empty(folder: str) -> bool:
+    """Remove what is in a folder; whether nothing is left, as there is of one that is very deep."""
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+    with contextlib.suppress(OSError, RecursionError):
+        for entry in list(os.scandir(folder)):
+            with contextlib.suppress(OSError):
+                if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
+                elif _empty(entry.path):
+                    os.rmdir(entry.path)
+        return not os.listdir(folder)
+    return False
 
 
 def _become(job: Mapping[str, Any], test: Test, given: int, held: int) -> None:
@@ -276,7 +284,8 @@ def _restrict(limits: Mapping[str, Any]) -> None:
         (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_CPU, limits["cpu_s"]),
     ):
-        # A second more of the CPU for who ignores the signal.
+        # A second more of the CPU for who ignores the signal. It is each process's own: forks may use more together,
+        # as many as there may be, until the clock ends the test.
         hard = value + 1 if kind == resource.RLIMIT_CPU else value
         _, given = resource.getrlimit(kind)
         ceiling = hard if given == resource.RLIM_INFINITY else min(hard, given)

@@ -13,8 +13,11 @@ class Limits:
     """What one program may use. Defaults suit competition problems.
 
     Attributes:
-        cpu_s: CPU seconds of one test; the limit that is meant, since a busy machine does not consume it.
-        wall_s: seconds of one test by the clock, against sleeping; three times ``cpu_s`` by default.
+        cpu_s: CPU seconds of each process of one test, as the kernel counts them; the limit that is meant, since a busy
+            machine does not consume it. A program that forks can use more in all: up to ``processes`` times as much at
+            a time, and again in later forks, until ``wall_s`` ends it. What its first process has waited for counts
+            with that once it has ended.
+        wall_s: seconds of one test by the clock, against sleeping and forking; three times ``cpu_s`` by default.
         total_s: seconds by the clock of all tests together; those not reached are lost.
         memory_bytes: address space of each process.
         total_memory_bytes: resident memory of all processes together, kept by a watchdog outside.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spro.errors import SandboxError, SandboxUnavailableError
 from spro.verify.sandbox.bubblewrap import BubblewrapCage
 from spro.verify.sandbox.cage import Cage, Level
-from spro.verify.sandbox.canaries import CANARIES, PROOF, check
+from spro.verify.sandbox.canaries import CANARIES, HONEST, PROOF, check
 from spro.verify.sandbox.landlock import LandlockCage
 from spro.verify.sandbox.plain import PlainCage
 from spro.verify.sandbox.sandbox import Sandbox
@@ -18,7 +18,7 @@ _logger = logging.getLogger("spro.verify")
 UNSAFE_FLAG = "--i-understand-unsafe-code-execution"
 _REMEDY = (
     "what helps: apt-get install bubblewrap; in Docker, --security-opt seccomp=unconfined --security-opt"
-    " apparmor=unconfined, or a profile that allows user namespaces; sandbox=landlock; or train on math only"
+    " apparmor=unconfined, or a profile that allows user namespaces; or train on math only"
 )
 
 
@@ -40,7 +40,7 @@ CANDIDATES = (Candidate(Level.BUBBLEWRAP, BubblewrapCage), Candidate(Level.LANDL
 
 
 def choose_sandbox(wanted: str = "auto", *, allow_unsafe: bool = False) -> Sandbox:
-    """The strongest sandbox that works here, proven by programs that try to get out.
+    """The strongest sandbox that works here, proven by programs that try to get out and by one that does honest work.
 
     Args:
         wanted: the name of a level, or ``auto`` for the first of bubblewrap and landlock.
@@ -61,14 +61,16 @@ def choose_sandbox(wanted: str = "auto", *, allow_unsafe: bool = False) -> Sandb
         why = f"{'; '.join(failures)}; so {candidate.level}" if failures else f"{candidate.level} works here"
         try:
             sandbox = Sandbox(candidate.make(), why)
-            check(sandbox, CANARIES)
+            check(sandbox, (HONEST, *CANARIES))
         except SandboxError as error:
             failures.append(one_line(f"{candidate.level} does not work: {error}", 300))
             continue
         if failures:
             _logger.warning("code runs in a weaker sandbox: %s", why)
         return sandbox
-    raise SandboxUnavailableError(f"code cannot be run safely here: {'; '.join(failures)}; {_REMEDY}")
+    other = "; or try verify.code.sandbox=landlock" if wanted == Level.BUBBLEWRAP else ""
+    remedy = f"{_REMEDY}{other}"
+    raise SandboxUnavailableError(f"code cannot be run safely here: {'; '.join(failures)}; {remedy}")
 
 
 def _unsafe(is_allowed: bool) -> Sandbox:

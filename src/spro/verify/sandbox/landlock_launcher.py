@@ -199,16 +199,27 @@ def end_all() -> None:
 def used_bytes(folder: str, file_bytes: int) -> int:
     """On disk, at least: what lies in the folder, and what was deleted there and is still held."""
     total, entries, folders = 0, 0, [folder]
-    while folders:
-        with contextlib.suppress(FileNotFoundError, PermissionError), os.scandir(folders.pop()) as found:
-            for entry in found:
+    try:
+        while folders:
+            for entry in entries_of(folders.pop()):
                 entries += 1
                 if entries > MAX_ENTRIES:
                     return sys.maxsize
-                total += entry.stat(follow_symlinks=False).st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+                # It may be gone by now; the others are not.
+                with contextlib.suppress(FileNotFoundError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+    except OSError:
+        # Closed to its own user, or too deep: what it holds cannot be known, so it holds too much.
+        return sys.maxsize
     return total + sum(held_bytes(pid, folder, file_bytes) for pid in descendants())
+
+
+def entries_of(folder: str) -> Iterator["os.DirEntry[str]"]:
+    """What is in a folder; nothing once that is gone."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
+        yield from found
 
 
 def held_bytes(pid: int, folder: str, file_bytes: int) -> int:

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Sequence
 
 from spro.errors import SandboxError
@@ -22,7 +21,6 @@ class PlainCage:
 
     def __init__(self) -> None:
         self._folders: dict[int, str] = {}
-        self._lock = threading.Lock()
 
     def start(self, command: Sequence[str], limits: Limits, uid: int | None) -> "subprocess.Popen[bytes]":
         """See ``Cage``."""
@@ -42,13 +40,11 @@ class PlainCage:
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise SandboxError(one_line(f"cannot start a program: {error}")) from error
-        with self._lock:
-            self._folders[process.pid] = folder
+        self._folders[process.pid] = folder
         return process
 
     def end(self, process: "subprocess.Popen[bytes]", uid: int | None) -> None:
         """See ``Cage``."""
         kill(process)
-        with self._lock:
-            folder = self._folders.pop(process.pid, "")
+        folder = self._folders.pop(process.pid, "")
         shutil.rmtree(folder, ignore_errors=True)

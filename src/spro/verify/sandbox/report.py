@@ -1,19 +1,15 @@
 """What this machine offers for confining programs, for ``spro doctor``."""
 
 import contextlib
-import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from spro.errors import SandboxError, SandboxUnavailableError
-from spro.verify.sandbox import seccomp
+from spro.verify.sandbox import landlock_launcher, seccomp
 from spro.verify.sandbox.cage import Level
 from spro.verify.sandbox.ladder import choose_sandbox
 from spro.verify.sandbox.uids import FIRST
-
-_LANDLOCK_CREATE_RULESET = 444
-_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ def examine_sandbox() -> SandboxReport:
         why=why,
         uid=FIRST if os.geteuid() == 0 else os.geteuid(),
         user_namespaces=_user_namespaces(),
-        landlock_abi=_landlock_abi(),
+        landlock_abi=landlock_launcher.abi(),
         seccomp=_has_filter(),
         cgroup_delegated=_is_delegated(),
     )
@@ -77,11 +73,6 @@ def _user_namespaces() -> int | None:
             return 0
         return int(Path("/proc/sys/user/max_user_namespaces").read_text())
     return None
-
-
-def _landlock_abi() -> int:
-    version: int = ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
-    return max(0, version)
 
 
 def _has_filter() -> bool:

@@ -11,6 +11,7 @@ import logging
 import os
 import select
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -45,7 +46,7 @@ class _BrokenError(Exception):
     """The driver is gone or speaks nonsense; one line."""
 
 
-def run_job(cage: Cage, job: Job, limits: Limits, uid: int | None) -> list[TestRun]:
+def run_job(cage: Cage, job: Job, limits: Limits, uid: int | None, stop: threading.Event) -> list[TestRun]:
     """Run all tests of a job in one start of a cage.
 
     Args:
@@ -53,12 +54,13 @@ def run_job(cage: Cage, job: Job, limits: Limits, uid: int | None) -> list[TestR
         job: what; with a function, inputs are plain data.
         limits: how much of everything.
         uid: see ``Cage.start``.
+        stop: ends it early when set.
 
     Returns:
         One run an input, in order; those after a break are ``lost``.
 
     Raises:
-        SandboxError: nothing of the program ran, for a reason that is not the program's.
+        SandboxError: nothing of the program ran, for a reason that is not the program's; or it was stopped.
     """
     frames = [_header(cage, job, limits), *_inputs(job)]
     # The driver keeps the input of one test in the working folder, which must have room for it besides.
@@ -66,7 +68,7 @@ def run_job(cage: Cage, job: Job, limits: Limits, uid: int | None) -> list[TestR
     command = (interpreter().executable, *_FLAGS, _TEXT)
     process = cage.start(command, replace(limits, folder_bytes=room), uid)
     try:
-        return _Exchange(process, frames, limits).finish(job)
+        return _Exchange(process, frames, limits, stop).finish(job)
     finally:
         cage.end(process, uid)
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -77,12 +79,15 @@ def run_job(cage: Cage, job: Job, limits: Limits, uid: int | None) -> list[TestR
 class _Exchange:
     """The talk with one driver: everything that is written to it and read from it goes through one ``poll``."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", frames: list[bytes], limits: Limits) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", frames: list[bytes], limits: Limits, stop: threading.Event
+    ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self._process = process
         self._limits = limits
+        self._stop = stop
         self._requests = process.stdin.fileno()
         self._replies = process.stdout.fileno()
         self._words = process.stderr.fileno()
@@ -181,15 +186,16 @@ class _Exchange:
         return self._take(length, end, what)
 
     def _take(self, count: int, end: float, what: str) -> bytes:
-        began = time.monotonic()
-        is_quiet = True
+        began = said = time.monotonic()
         while len(self._unread) < count:
             now = time.monotonic()
+            if self._stop.is_set():
+                raise SandboxError("stopped")
             if now >= end:
                 raise TimeoutError
-            if is_quiet and now - began > _LONG_S:
-                is_quiet = False
-                _logger.info("waiting for %s since %.0f s, for at most %.0f s more", what, now - began, end - now)
+            if now - said > _LONG_S:
+                said = now
+                _logger.warning("waiting for %s since %.0f s, for at most %.0f s more", what, now - began, end - now)
             self._move(min(_TICK_S, end - now))
             if self._is_over():
                 raise _BrokenError(f"its processes held more than {self._limits.total_memory_bytes} bytes together")
@@ -220,20 +226,20 @@ class _Exchange:
                 self._unread += piece
 
     def _write(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        try:
             while self._unsent:
-                part = self._unsent.pop()
-                try:
-                    part = part[os.write(self._requests, part) :]
-                except BrokenPipeError:
-                    # The end of the replies says the same, in its turn.
-                    self._unsent.clear()
-                    break
-                finally:
-                    if part:
-                        self._unsent.append(part)
-        if not self._unsent:
-            self._poller.unregister(self._requests)
+                rest = self._unsent[-1][os.write(self._requests, self._unsent[-1]) :]
+                if rest:
+                    self._unsent[-1] = rest
+                else:
+                    self._unsent.pop()
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            # The end of the replies says the same, in its turn.
+            self._unsent.clear()
+        # A pipe with nothing to say on it, or nobody to hear, would wake every wait.
+        self._poller.unregister(self._requests)
 
     def _read(self, descriptor: int) -> bytes:
         try:

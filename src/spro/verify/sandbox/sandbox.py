@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +16,7 @@ from spro.verify.sandbox.uids import Uids
 _logger = logging.getLogger("spro.verify")
 _PAUSE_S = 0.5
 _UIDS = Uids()
+os.register_at_fork(after_in_child=_UIDS.begin_anew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +41,41 @@ class Sandbox:
         """How well programs are confined."""
         return self.cage.level
 
-    def run(self, job: Job, limits: Limits = Limits()) -> list[TestRun]:  # noqa: B008 - frozen
+    def run(
+        self,
+        job: Job,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        stop: threading.Event | None = None,
+    ) -> list[TestRun]:
         """Run a program on all its inputs.
+
+        Args:
+            job: the program and its inputs.
+            limits: of all that it uses.
+            stop: ends the program within a second when another thread sets it.
 
         Returns:
             One run an input, in order.
 
         Raises:
-            SandboxError: the sandbox did not come up, twice; never for what the program did.
+            SandboxError: the sandbox did not come up, twice, or was stopped; never for what the program did.
         """
         if not job.inputs:
             return []
+        stop = threading.Event() if stop is None else stop
         try:
-            return self._run(job, limits)
+            return self._run(job, limits, stop)
         except SandboxError as error:
+            if stop.is_set():
+                raise
             _logger.warning("%s; once more", error)
             # Nothing of the program has run yet. What is short, such as processes, may be there a moment later.
-            time.sleep(_PAUSE_S)
-            return self._run(job, limits)
+            stop.wait(_PAUSE_S)
+            return self._run(job, limits, stop)
 
-    def _run(self, job: Job, limits: Limits) -> list[TestRun]:
+    def _run(self, job: Job, limits: Limits, stop: threading.Event) -> list[TestRun]:
         with _user(self.cage) as uid:
-            return run_job(self.cage, job, limits, uid)
+            return run_job(self.cage, job, limits, uid, stop)
 
 
 @contextlib.contextmanager

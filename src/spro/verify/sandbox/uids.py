@@ -24,7 +24,11 @@ class Uids:
         self._lock = threading.Lock()
         self._idle: list[int] = []
         self._held: set[int] = set()
-        self._owner = os.getpid()
+
+    def begin_anew(self) -> None:
+        """In a fork: its parent goes on lending these numbers, and no thread is there to open a lock that one held."""
+        self._lock = threading.Lock()
+        self._idle = []
 
     @contextlib.contextmanager
     def lend(self) -> Iterator[int]:
@@ -34,15 +38,14 @@ class Uids:
             SandboxError: all are taken, or none can be held.
         """
         with self._lock:
-            if self._owner != os.getpid():
-                # A fork of the trainer: its parent goes on lending these.
-                self._owner, self._idle = os.getpid(), []
-            uid = self._idle.pop() if self._idle else self._claim()
+            idle = self._idle
+            uid = idle.pop() if idle else self._claim()
         try:
             yield uid
         finally:
             with self._lock:
-                self._idle.append(uid)
+                # Amid a fork, the parent's list: it is the parent who goes on lending this one.
+                idle.append(uid)
 
     def _claim(self) -> int:
         busy = users()

@@ -114,7 +114,7 @@ _SCALARS: dict[str, Callable[[Any], object]] = {
     "str": lambda body: bytes.fromhex(body).decode("utf-8", "surrogatepass"),
     "bytes": bytes.fromhex,
     "complex": lambda body: complex(*body),
-    "opaque": Opaque,
+    "opaque": lambda body: Opaque(str.__str__(body)),
 }
 
 

@@ -26,6 +26,10 @@ class Processes:
         self._seen: dict[int, _Seen] = {}
         self._at = float("-inf")
 
+    def begin_anew(self) -> None:
+        """In a fork, whose parent's threads are not there to open the lock that they held."""
+        self._lock = threading.Lock()
+
     def tree(self, root: int) -> dict[int, int]:
         """Resident bytes of a process and of all its descendants, by their numbers."""
         with self._lock:
@@ -46,6 +50,7 @@ class Processes:
 
 
 PROCESSES = Processes()
+os.register_at_fork(after_in_child=PROCESSES.begin_anew)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ class WorkerPool(Closing):
             A reply whose outcome is ``answered``, ``timeout`` or ``memory``, never ``failed``.
 
         Raises:
-            WorkerError: two workers in a row failed for a reason that is not known to be the request's, no worker
+            WorkerError: two workers failed for a reason that is not known to be the request's, no worker
                 became idle, or the pool is closed.
         """
         slot = self._take()
@@ -181,7 +181,7 @@ class WorkerPool(Closing):
                 self._has_answered = True
                 return reply
             fault = reply.detail
-        raise WorkerError(f"{_ATTEMPTS} workers in a row failed; the last: {fault}")
+        raise WorkerError(f"it failed {_ATTEMPTS} times, each in a fresh process; the last: {fault}")
 
     def _take(self) -> _Slot:
         longest = _ATTEMPTS * (2 * self._start_timeout_s + self._timeout_s) + _PATIENCE_S
@@ -198,12 +198,17 @@ class WorkerPool(Closing):
                 raise WorkerError(f"none of {len(self._slots)} workers became idle within {longest:.0f} s")
 
     def _start(self, slot: _Slot) -> WorkerProcess:
+        worker = slot.worker
+        if not self._is_closed and worker is None:
+            # Without the lock, which whoever closes the pool needs.
+            worker = self._take_spare() or self._new(self._starter.submit(self._make))
         with self._lock:
-            if self._is_closed:
-                raise WorkerError("the worker pool is closed")
-            if slot.worker is None:
-                slot.worker = self._take_spare() or self._new(self._starter.submit(self._make))
-            return slot.worker
+            if not self._is_closed and worker is not None:
+                slot.worker = worker
+                return worker
+        if worker is not None:
+            worker.stop()
+        raise WorkerError("the worker pool is closed")
 
     def _make(self) -> WorkerProcess:
         return WorkerProcess(self._program, self._memory_bytes)

@@ -19,6 +19,7 @@ from spro.verify.workers.wire import Outcome, Reply, receive, send
 
 _LAST_WORDS_BYTES = 4096
 _PATIENCE_S = 10.0
+_TICK_S = 1.0
 _END_TIMEOUT_S = 60.0
 _LOG = logging.getLogger("spro.verify")
 
@@ -45,6 +46,7 @@ class WorkerProcess:
     def __init__(self, program: Sequence[str], memory_bytes: int) -> None:
         self.calls = 0
         self._is_ready = False
+        self._is_stopped = False
         try:
             self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker; stop() closes it
         except OSError as error:
@@ -107,6 +109,9 @@ class WorkerProcess:
             WorkerDiedError: the worker ended or spoke nonsense.
         """
         self.calls += 1
+        # The position is shared with the worker; what it said of the last request is nobody's business any more.
+        os.truncate(self._log.fileno(), 0)
+        os.lseek(self._log.fileno(), 0, os.SEEK_SET)
         deadline = time.monotonic() + timeout_s
         try:
             # A dead reader shows again, and better explained, when the reply is awaited.
@@ -123,12 +128,17 @@ class WorkerProcess:
             raise WorkerDiedError(one_line(f"a worker's reply makes no sense: {error}")) from error
 
     def kill(self) -> None:
-        """End the process now; from any thread. ``stop`` must still follow."""
-        self._process.kill()
+        """End the process and what it has started now; from any thread. ``stop`` must still follow."""
+        # Its group, which it leads: a function may have started others, and they must not outlive it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """End the process, collect it and close what belongs to it. Twice does no harm."""
-        self._process.kill()
+        """End the process and what it has started, collect it and close what belongs to it. Twice does no harm."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        self.kill()
         self._await_end()
         self._requests.close()
         self._replies.close()
@@ -151,12 +161,15 @@ class WorkerProcess:
         except ValueError as error:
             raise WorkerDiedError(one_line(f"a worker's reply makes no sense: {error}")) from error
         except EOFError:
-            # The pipe can close a moment before the process can be collected.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=1.0)
+            raise self._death() from None
+
+    def _death(self) -> WorkerDiedError:
+        # The pipe can close a moment before the process can be collected.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1.0)
         if self._process.returncode == MEMORY_EXIT_CODE:
-            raise _OutOfMemoryError("a worker ended for want of memory")
-        raise WorkerDiedError(one_line(f"a worker ended ({_cause(self._process.returncode)}) {self._last_words()}"))
+            return _OutOfMemoryError("a worker ended for want of memory")
+        return WorkerDiedError(one_line(f"a worker ended ({_cause(self._process.returncode)}) {self._last_words()}"))
 
     def _await_reply(self, deadline: float, what: str, cpu_timeout_s: float) -> None:
         poller = select.poll()
@@ -164,23 +177,25 @@ class WorkerProcess:
         began, last_word = time.monotonic(), time.monotonic()
         cpu_end = self._cpu_s() + cpu_timeout_s
         while (now := time.monotonic()) < deadline:
-            # No process uses more of its CPU than passes by the clock, so this wakes no earlier than it must.
-            patience = min(deadline - now, _PATIENCE_S, max(cpu_end - self._cpu_s(), 0.0))
+            patience = min(deadline - now, _TICK_S, max(cpu_end - self._cpu_s(), 0.0))
             if poller.poll(math.ceil(patience * 1000)):
                 return
             if self._cpu_s() >= cpu_end:
                 raise TimeoutError("the worker has used its seconds of the CPU")
+            # Where it has left a child behind, the pipe does not close with it.
+            if not self.is_alive and not poller.poll(0):
+                raise self._death()
             if time.monotonic() - last_word >= _PATIENCE_S:
                 last_word = time.monotonic()
                 _LOG.warning("waiting for worker %d %s, for %.0f s so far", self.pid, what, last_word - began)
 
     def _cpu_s(self) -> float:
-        """Seconds of the CPU that the process has used; endless once it is gone."""
+        """Seconds of the CPU that the process has used; 0 where that cannot be told, and then the clock ends a wait."""
         try:
             # The clock of a process's CPU time, as clock_getcpuclockid(3) makes it; Python has no name for that.
             return time.clock_gettime(~self.pid << 3 | 2)
         except OSError:
-            return math.inf
+            return 0.0
 
     def _last_words(self) -> str:
         size = os.fstat(self._log.fileno()).st_size

@@ -31,8 +31,8 @@ _LOG_BYTES = 2**20
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-def confine() -> None:
-    """Limits of a worker that reads hostile text: address space, files, and no log of it."""
+def limit_resources() -> None:
+    """The limits of a worker that reads hostile text: address space, files, and no log of it."""
     _limit(resource.RLIMIT_AS, int(sys.argv[-1]))
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, _LOG_BYTES)
@@ -40,7 +40,7 @@ def confine() -> None:
     logging.disable(logging.CRITICAL)
 
 
-def serve(handle: Handler, confine: Callable[[], None] = confine) -> None:
+def serve(handle: Handler, confine: Callable[[], None] = limit_resources) -> None:
     """Answer requests from standard input until it closes.
 
     Args:

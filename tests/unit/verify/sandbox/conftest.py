@@ -11,12 +11,16 @@ from spro.verify.sandbox import Sandbox, choose_sandbox
 from spro.verify.sandbox.sandbox import _UIDS
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Sandbox:
+@pytest.fixture(scope="session", autouse=True)
+def _users() -> None:
     # Each user that was ever lent keeps one descriptor, which is no leak.
     with contextlib.ExitStack() as stack:
         for _ in range(8 if os.geteuid() == 0 else 0):
             stack.enter_context(_UIDS.lend())
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
     try:
         return choose_sandbox("bubblewrap")
     except SandboxUnavailableError as error:

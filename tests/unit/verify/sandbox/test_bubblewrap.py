@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from sandbox_helpers import output, run_as_nobody, wait_for
+from sandbox_helpers import descriptors, output, run_as_nobody, wait_for
 from verify_helpers import is_alive
 
 from spro.errors import SandboxError
@@ -38,6 +38,19 @@ def test_bwrap_that_vanishes_after_the_start(monkeypatch):
     monkeypatch.setattr(cage, "_barrier", None)
     with pytest.raises(SandboxError, match=r"cannot start bwrap: .*No such file"):
         cage.start(["/bin/true"], Limits(), None)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_failed_start_leaves_no_descriptor(monkeypatch):
+    def refuse(*_arguments):
+        raise OSError("no buffers")
+
+    cage, before = BubblewrapCage(), descriptors()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", refuse)
+        with pytest.raises(SandboxError, match="no buffers"):
+            cage.start(["/bin/true"], Limits(), None)
+    assert descriptors() == before
 
 
 def test_nothing_of_the_host(sandbox):

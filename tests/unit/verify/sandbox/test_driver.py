@@ -244,6 +244,8 @@ def collisions():
         b'{"str":"zz"}',
         b'{"bytes":"zz"}',
         b'{"complex":[1,2,3]}',
+        b'{"opaque":1}',
+        b'{"opaque":["x"]}',
         b"{}",
         b'{"set":[],"tuple":[]}',
         json.dumps(collisions()).encode(),

@@ -167,6 +167,28 @@ time.sleep(100)
         process.wait(timeout=20)
 
 
+def test_a_folder_that_nobody_can_list_is_too_full(cage):
+    source = "import os, time\nos.mkdir('d', 0o300)\nopen('d/x', 'w').close()\ntime.sleep(100)"
+    with started(cage, source) as (process, folder):
+        process.wait(timeout=20)
+        assert process.returncode == landlock_launcher.CANNOT_CONFINE
+    assert not folder.exists()
+
+
+def test_an_entry_that_is_gone_hides_no_other(tmp_path, monkeypatch):
+    class Gone:
+        def stat(self, follow_symlinks):
+            raise FileNotFoundError
+
+    (tmp_path / "kept").write_bytes(b"x" * 2**16)
+    real = landlock_launcher.entries_of
+    monkeypatch.setattr(landlock_launcher, "entries_of", lambda folder: iter([Gone(), *real(folder), Gone()]))
+    assert 2**16 <= landlock_launcher.used_bytes(str(tmp_path), 0) < sys.maxsize
+    monkeypatch.undo()
+    assert list(landlock_launcher.entries_of(str(tmp_path / "gone"))) == []
+    assert landlock_launcher.used_bytes(str(tmp_path / "kept"), 0) == sys.maxsize
+
+
 def test_it_ends_with_its_trainer(cage, tmp_path):
     program = f"""
 import os, sys

@@ -3,17 +3,13 @@
 import math
 import os
 import resource
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sandbox_helpers import QUICK, ROOMY, CommandCage, call, output, run_one, wait_for
-from verify_helpers import children
+from sandbox_helpers import QUICK, ROOMY, call, output, run_one
 
-from spro.errors import SandboxError
-from spro.verify.sandbox import Job, Limits, Opaque, RunStatus, Sandbox, runner
-from spro.verify.sandbox import sandbox as sandbox_module
+from spro.verify.sandbox import Job, Limits, Opaque, RunStatus, runner
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 MIB = 2**20
@@ -74,6 +70,28 @@ def test_each_test_begins_anew(sandbox):
     assert [run.stdout for run in runs] == [b"['program.py'] False\n"] * 2
 
 
+CLOSED = """
+import os
+print(os.listdir("."))
+os.makedirs("a/b")
+open("a/b/x", "w").close()
+for folder in ("a/b", "a", "."):
+    os.chmod(folder, 0)
+"""
+DEEP = "import os\nprint('made')\nfor _ in range(3000): os.mkdir('a'); os.chdir('a')"
+
+
+def test_closed_folders_do_not_outlive_a_test(sandbox):
+    runs = sandbox.run(Job(CLOSED, (b"",) * 3), ROOMY)
+    assert [run.stdout for run in runs] == [b"['program.py']\n"] * 3
+
+
+def test_no_test_begins_where_something_is_left(sandbox):
+    first, *others = sandbox.run(Job(DEEP, (b"",) * 3), ROOMY)
+    assert (first.status, first.stdout) == (RunStatus.FINISHED, b"made\n")
+    assert [run.status for run in others] == [RunStatus.LOST] * 2
+
+
 @pytest.mark.parametrize(
     ("source", "detail"),
     [
@@ -97,7 +115,7 @@ def test_failures(sandbox, source, detail):
     assert "\n" not in run.detail
 
 
-SLEEP = Limits(cpu_s=5, wall_s=1.5)
+SLEEP = Limits(cpu_s=5, wall_s=3.0)
 SPIN = Limits(cpu_s=1, wall_s=60.0)
 DEAF = """
 import signal
@@ -118,7 +136,7 @@ while True:
             RunStatus.TIMEOUT,
             "1 s of the CPU",
         ),
-        ("import time; time.sleep(100)", SLEEP, RunStatus.TIMEOUT, "1.5 s by the clock"),
+        ("import time; time.sleep(100)", SLEEP, RunStatus.TIMEOUT, "3 s by the clock"),
         (DEAF, SLEEP, RunStatus.TIMEOUT, "by the clock"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", SLEEP, RunStatus.TIMEOUT, "by the clock"),
         ("x = bytearray(2 ** 31)", ROOMY, RunStatus.MEMORY, "MemoryError"),
@@ -299,13 +317,13 @@ def test_killing_the_driver_is_the_programs_doing(sandbox, source):
 def test_stopping_the_driver_is_the_programs_doing(sandbox, monkeypatch):
     monkeypatch.setattr(runner, "_GRACE_S", 1.0)
     source = "import os, signal; os.kill(os.getppid(), signal.SIGSTOP)"
-    runs = sandbox.run(Job(source, (b"", b"")), Limits(wall_s=1.0))
+    runs = sandbox.run(Job(source, (b"", b"")), Limits(wall_s=3.0))
     assert [run.status for run in runs] == [RunStatus.LOST] * 2
     assert runs[0].detail == "the sandbox fell silent"
 
 
 def test_time_of_all_tests(sandbox):
-    runs = sandbox.run(Job("import time; time.sleep(0.7)", (b"",) * 5), Limits(total_s=2.0))
+    runs = sandbox.run(Job("import time; time.sleep(1.5)", (b"",) * 5), Limits(total_s=5.0))
     statuses = [run.status for run in runs]
     assert statuses[0] is RunStatus.FINISHED
     assert statuses[-1] is RunStatus.LOST
@@ -362,87 +380,3 @@ def test_thousands_of_open_files(sandbox):
         for file in files:
             os.close(file)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_a_run_outlives_no_exception(sandbox, monkeypatch):
-    """Control-C amid a run leaves no process and no descriptor; the fixture looks for them."""
-    monkeypatch.setattr(runner._Exchange, "_run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        run_one(sandbox, "import time; time.sleep(60)")
-
-
-@pytest.mark.parametrize(
-    ("command", "cause"),
-    [
-        (("/bin/true",), r"exit code 0\): it said nothing"),
-        (("/bin/sh", "-c", "echo first >&2; echo bwrap: no space >&2; exit 1"), r"exit code 1\): bwrap: no space"),
-        (("/bin/sh", "-c", "head -c 100 /dev/zero"), "nonsense"),
-        (("/bin/sh", "-c", "head -c 9999999 /dev/urandom"), "sandbox did not start"),
-        (("/bin/sh", "-c", r"printf '\000\000\000\002[]'"), "nonsense"),
-        (("/bin/sh", "-c", r"printf '\000\000\000\002{}'"), "out of turn"),
-        (("/bin/sh", "-c", r"""printf '\000\000\000\017{"at": "ready"}'; exit 5"""), "exit code 5"),
-        (("/nonexistent",), "No such file"),
-    ],
-)
-def test_a_sandbox_that_does_not_come_up(monkeypatch, command, cause):
-    monkeypatch.setattr(sandbox_module, "_PAUSE_S", 0.01)
-    cage = CommandCage(*command)
-    with pytest.raises(SandboxError, match=cause) as caught:
-        run_one(Sandbox(cage, ""), "print(1)", bytes(10**6))
-    assert "\n" not in str(caught.value)
-    assert cage.starts == 2
-
-
-def test_a_sandbox_that_never_comes_up(monkeypatch, caplog):
-    monkeypatch.setattr(sandbox_module, "_PAUSE_S", 0.01)
-    monkeypatch.setattr(runner, "START_S", 0.5)
-    monkeypatch.setattr(runner, "_LONG_S", 0.1)
-    caplog.set_level("INFO", "spro.verify")
-    with pytest.raises(SandboxError, match=r"did not start within 0\.5 s"):
-        run_one(Sandbox(CommandCage("/bin/sleep", "60"), ""), "print(1)")
-    assert sum("waiting for a sandbox to start" in line for line in caplog.messages) == 2
-
-
-BEGUN = r"""printf '\000\000\000\017{"at": "ready"}\000\000\000\017{"at": "begin"}'; """
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "exit 1",
-        r"printf '\377\377\377\377'",
-        r"printf '\000\000\000\002{}\000\000\000\000\000\000\000\000'",
-        r"""printf '\000\000\000\017{"status":"odd"}\000\000\000\000\000\000\000\000'""",
-        r"printf '\000\000\000\002{}\100\000\000\000'",
-        "head -c 1000000 /dev/zero | tr '\\0' '['",
-    ],
-)
-def test_forged_replies_are_the_programs_doing(reply):
-    sandbox = Sandbox(CommandCage("/bin/sh", "-c", BEGUN + reply), "")
-    runs = sandbox.run(Job("print(1)", (b"", b"")))
-    assert [run.status for run in runs] == [RunStatus.LOST] * 2
-
-
-def test_a_retry_may_help(sandbox, monkeypatch, caplog):
-    monkeypatch.setattr(sandbox_module, "_PAUSE_S", 0.01)
-    failures = iter([SandboxError("busy")])
-
-    def run_job(*arguments):
-        for error in failures:
-            raise error
-        return real(*arguments)
-
-    real = sandbox_module.run_job
-    monkeypatch.setattr(sandbox_module, "run_job", run_job)
-    assert output(sandbox, "print(1)") == b"1\n"
-    assert "busy; once more" in caplog.messages
-
-
-def test_sandboxes_die_with_the_trainer(sandbox):
-    """The thread that started one is gone with its process; a short-lived thread stands for it here."""
-    before = children()
-    thread = threading.Thread(target=run_one, args=(sandbox, "import time; time.sleep(1)"))
-    thread.start()
-    wait_for(lambda: children() - before)
-    thread.join()
-    wait_for(lambda: children() <= before)

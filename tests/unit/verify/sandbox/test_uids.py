@@ -53,6 +53,7 @@ def test_a_fork_does_not_lend_what_its_parent_lends():
     pool = Uids()
     with pool.lend() as uid:
         pass
-    pool._owner = -1
-    with pool.lend() as other:
-        assert other != uid
+    with pool.lend() as amid:
+        pool.begin_anew()
+    with pool.lend() as other, pool.lend() as another:
+        assert not {other, another} & {uid, amid}
