@@ -139,7 +139,7 @@ def _load_math(count: int, folder: Path) -> None:
         else:
             cases.append((gold, answer, honest))
     random.Random(0).shuffle(cases)
-    with MathVerifier(2, timeout_s=1.0, program=FAULTY) as verifier:
+    with MathVerifier(2, timeout_s=2.0, program=FAULTY) as verifier:
         check("math", cases, lambda case: verifier(f"\\boxed{{{case[1]}}}", case[0]))
 
 

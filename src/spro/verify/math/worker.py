@@ -135,7 +135,8 @@ def _shown(truth: MathTruth) -> str:
 def _warm_up() -> None:
     # The first reading builds tables for half a second, which would count against the first request.
     logging.disable(logging.CRITICAL)
-    decide({"answers": [r"\frac{1}{2}, x"], "unit": "", "tolerance": 0.0, "answer": r"x, \sqrt{0.25}", "seconds": 60.0})
+    for gold, answer in ((r"\frac{1}{2}, x", r"x, \sqrt{0.25}"), ("x^2-4", "(x-2)(x+2)"), (r"2\sqrt{2}", r"\sqrt{8}")):
+        decide({"answers": [gold], "unit": "", "tolerance": 0.0, "answer": answer, "seconds": 60.0})
 
 
 if __name__ == "__main__":
