@@ -1,10 +1,8 @@
 """Starts stand-ins for trainers, and gives them programs to run."""
 
 import ast
-import atexit
 import base64
 import contextlib
-import functools
 import inspect
 import json
 import os
@@ -13,18 +11,17 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.open_copy import open_copy
 from tests.security import trainer
 from tests.security.escapes import prelude
 from tests.security.world import World
 
-import spro
 from spro.verify.sandbox import landlock_launcher
 from spro.verify.sandbox.landlock import NEEDED_ABI
 
@@ -117,14 +114,14 @@ class Trainer:
         self.hint = f"canary-{secrets.token_hex(8)}"
         self.level = level
         self._process = subprocess.Popen(
-            [python_of(level, uid), str(open_copy() / "trainer.py"), level, self.hint],
+            [python_of(level, uid), str(open_copy(trainer.__file__) / "trainer.py"), level, self.hint],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd="/",
             env={
                 "PATH": os.defpath,
-                "PYTHONPATH": str(open_copy()),
+                "PYTHONPATH": str(open_copy(trainer.__file__)),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "HF_TOKEN": self.hint,
                 "LANG": "C.UTF-8",
@@ -166,18 +163,6 @@ class Trainer:
             self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
-
-
-@functools.cache
-def open_copy():
-    """A folder with the package and the stand-in, which other users may enter; a checkout may be closed to them."""
-    folder = Path(tempfile.mkdtemp(prefix="spro-open-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    shutil.copytree(Path(spro.__file__).parent, folder / "spro", ignore=shutil.ignore_patterns("__pycache__", "assets"))
-    shutil.copy(trainer.__file__, folder / "trainer.py")
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return folder
 
 
 def skip_unless_possible(name):

@@ -2,8 +2,9 @@
 
 import os
 import subprocess
-import sys
 import time
+
+from tests.open_copy import open_copy
 
 from spro.verify.sandbox import Job, Level, Limits, RunStatus
 from spro.verify.sandbox.interpreter import interpreter
@@ -70,12 +71,12 @@ _COVER = (
 
 def run_as_nobody(script, **options):
     """Run a Python script as a user without rights; root only."""
-    line = [sys.executable, "-B", "-c", script]
     found = interpreter()
+    line = [found.executable, "-B", "-c", script]
     barrier = found.barrier()
     if barrier is not None:
         line = ["unshare", "--mount", "--", "sh", "-c", _COVER, found.folders[0], barrier, *line]
     else:
         options |= {"user": 65534, "group": 65534, "extra_groups": ()}
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(open_copy())}
     return subprocess.run(line, capture_output=True, text=True, env=environment, timeout=120, **options)
