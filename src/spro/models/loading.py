@@ -1,7 +1,6 @@
 """Models and tokenizers from folders and hub ids; safetensors only, no code from the repository."""
 
 import inspect
-from copy import deepcopy
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,9 +17,11 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from spro.config import LoraConfig
 from spro.errors import ModelError
+from spro.models.lora import add_adapters
 
-BUILTIN = {"builtin:chain": "assets/chain"}
+BUILTIN = {"builtin:chain": "assets/chain", "builtin:calculator": "assets/calculator"}
 """Models that ship with spro, and where."""
 
 FORWARD_TAKES = frozenset({"input_ids", "attention_mask", "position_ids", "past_key_values", "logits_to_keep"})
@@ -38,12 +39,14 @@ class Policy:
         tokenizer: of the same folder.
         stop_token_ids: tokens that end a response: the tokenizer's and the generation config's.
         pad_token_id: fills rectangles; the stop token where the tokenizer has no padding.
+        base_path: where the weights came from, an absolute folder or a hub id; adapters are saved with it.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     stop_token_ids: tuple[int, ...]
     pad_token_id: int
+    base_path: str
 
 
 def pick_device(name: str) -> torch.device:
@@ -61,17 +64,32 @@ def pick_device(name: str) -> torch.device:
         raise ModelError(f"model.device is {name!r}: {reason}; use cpu, cuda, cuda:<number> or auto") from error
 
 
-def load_policy(path: str, device: str) -> Policy:
-    """Load a causal language model, in float32, and its tokenizer.
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """``auto`` is bfloat16 on a GPU that computes in it, and float32 elsewhere."""
+    if name != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+    if device.type != "cuda":
+        return torch.float32
+    with torch.cuda.device(device):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
 
-    In bfloat16 an update of 1e-6 is less than half a unit in the last place, and the weights would never move.
+
+def load_policy(path: str, device: str, dtype: str = "auto", lora: LoraConfig | None = None, seed: int = 0) -> Policy:
+    """Load a causal language model and its tokenizer.
+
+    In bfloat16 an update of 1e-6 is less than half a unit in the last place, and the weights would never move: whoever
+    trains them holds them in float32 beside.
 
     Args:
         path: a model folder, a hub id, or a name in ``BUILTIN``.
         device: see ``pick_device``.
+        dtype: see ``pick_dtype``; that of the adapters too.
+        lora: adapters to train in place of the weights.
+        seed: of the adapters; without them nothing is drawn.
 
     Raises:
         ModelError: nothing is there, it is no causal language model, or its weights are not safetensors; one line.
+        ConfigError: see ``add_adapters``.
     """
     place = _resolve(path)
     target = pick_device(device)
@@ -79,7 +97,11 @@ def load_policy(path: str, device: str) -> Policy:
         AutoConfig.from_pretrained(place, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         model, loading = AutoModelForCausalLM.from_pretrained(
-            place, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            place,
+            dtype=pick_dtype(dtype, target),
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -92,16 +114,9 @@ def load_policy(path: str, device: str) -> Policy:
     _check_vocabulary(path, model, tokenizer)
     stop_token_ids = _stop_token_ids(path, model, tokenizer)
     pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stop_token_ids[0]
-    return Policy(model.to(target).eval(), tokenizer, stop_token_ids, pad_token_id)
-
-
-def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """The reference: a copy of the live policy as it is now, without gradient.
-
-    A copy of what is in memory, not of the folder: the two differ as soon as a run starts from changed weights.
-    """
-    reference = deepcopy(model)
-    return reference.requires_grad_(False).eval()
+    if lora is not None:
+        add_adapters(model, lora, seed, place)
+    return Policy(model.to(target).eval(), tokenizer, stop_token_ids, pad_token_id, place)
 
 
 def _resolve(path: str) -> str:
@@ -110,8 +125,13 @@ def _resolve(path: str) -> str:
     place = Path(path).expanduser()
     if place.is_dir():
         if not (place / "config.json").is_file():
+            if (place / "adapter_config.json").is_file():
+                raise ModelError(
+                    f"the folder {path!r} holds a LoRA adapter and no model: give the model below it "
+                    "(base_model_name_or_path in its adapter_config.json), or merge both first"
+                )
             raise ModelError(f"the folder {path!r} is no model folder: it has no config.json")
-        return str(place)
+        return str(place.resolve())
     if place.exists():
         raise ModelError(f"{path!r} is a file; give the model's folder")
     if path.startswith(("builtin:", ".", "/", "~")) or path.count("/") > 1:

@@ -21,6 +21,20 @@ def test_an_ordinary_folder(tmp_path: Path, family: str) -> None:
     assert policy.stop_token_ids == (policy.tokenizer.eos_token_id,)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
+def test_the_type_of_the_weights_on_a_cpu(tmp_path: Path, name: str, expected: torch.dtype) -> None:
+    policy = load_policy(str(save_model_folder(tmp_path, "qwen2")), "cpu", name)
+    assert {parameter.dtype for parameter in policy.model.parameters()} == {expected}
+
+
+def test_the_folder_is_remembered_wherever_the_run_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_model_folder(tmp_path / "model", "qwen2")
+    monkeypatch.chdir(tmp_path)
+    assert load_policy("model", "cpu").base_path == str(folder.resolve())
+
+
 def test_stop_tokens_of_tokenizer_and_generation_config_are_joined(tmp_path: Path) -> None:
     folder = save_model_folder(tmp_path, "qwen2", chat=True)
     generation = json.loads((folder / "generation_config.json").read_text())
