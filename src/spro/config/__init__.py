@@ -22,16 +22,18 @@ from spro.config.grading import (
 )
 from spro.config.learning import (
     CreditConfig,
+    CriticConfig,
     EvaluateConfig,
     LogConfig,
     LossConfig,
-    ModelConfig,
     OptimizerConfig,
-    RolloutConfig,
+    PrmConfig,
     StepsConfig,
     TrainConfig,
     VineConfig,
 )
+from spro.config.model import LoraConfig, ModelConfig
+from spro.config.rollout import RolloutConfig, VllmConfig
 from spro.config.section import Section
 from spro.config.selection import (
     AccuracyWindowFilter,
@@ -40,6 +42,7 @@ from spro.config.selection import (
     FilterConfig,
     FrozenReference,
     NoFilter,
+    OldPolicyReference,
     PeriodicReference,
     ReferenceConfig,
     ZeroVarianceFilter,
@@ -51,6 +54,7 @@ from spro.config.task import (
     MathTask,
     TaskConfig,
 )
+from spro.config.watch import WatchConfig
 
 __all__ = [
     "AccuracyWindowFilter",
@@ -58,6 +62,7 @@ __all__ = [
     "CodeConfig",
     "Config",
     "CreditConfig",
+    "CriticConfig",
     "DynamicFilter",
     "EmaReference",
     "EurusTask",
@@ -67,13 +72,16 @@ __all__ = [
     "FrozenReference",
     "FunctionConfig",
     "LogConfig",
+    "LoraConfig",
     "LossConfig",
     "MathConfig",
     "MathTask",
     "ModelConfig",
     "NoFilter",
+    "OldPolicyReference",
     "OptimizerConfig",
     "PeriodicReference",
+    "PrmConfig",
     "ReferenceConfig",
     "RewardConfig",
     "RolloutConfig",
@@ -82,6 +90,8 @@ __all__ = [
     "TrainConfig",
     "VerifyConfig",
     "VineConfig",
+    "VllmConfig",
+    "WatchConfig",
     "WeightedFunctionConfig",
     "ZeroVarianceFilter",
 ]
@@ -96,6 +106,7 @@ class Config(Section):
     model: ModelConfig
     task: TaskConfig
     rollout: RolloutConfig = RolloutConfig()
+    vllm: VllmConfig = VllmConfig()
     verify: VerifyConfig = VerifyConfig()
     reward: RewardConfig = RewardConfig()
     filter: FilterConfig = AccuracyWindowFilter()
@@ -105,8 +116,11 @@ class Config(Section):
     credit: CreditConfig = CreditConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+    prm: PrmConfig = PrmConfig()
+    critic: CriticConfig = CriticConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    watch: WatchConfig = WatchConfig()
     log: LogConfig = LogConfig()
 
     @property
@@ -121,11 +135,43 @@ class Config(Section):
             raise ValueError(f"reward.overlong_buffer is {buffer}, above rollout.max_response_length {limit}")
         return self
 
+    @property
+    def is_on_policy(self) -> bool:
+        """Whether every update learns from the very policy that sampled: one optimizer step a training step."""
+        return self.train.update_epochs == self.train.mini_batches == 1
+
+    @model_validator(mode="after")
+    def _head_start_ends(self) -> "Config":
+        if self.critic.head_start >= self.train.steps:
+            raise ValueError(f"critic.head_start is {self.critic.head_start}, and the run has {self.train.steps} steps")
+        return self
+
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "Config":
-        if self.optimizer.warmup_steps >= self.optimizer_steps:
+        for name, section, steps in (
+            ("optimizer", self.optimizer, self.optimizer_steps),
+            ("prm", self.prm, self.train.steps * self.prm.mini_batches),
+            ("critic", self.critic, self.train.steps * self.critic.update_epochs * self.critic.mini_batches),
+        ):
+            if section.warmup_steps >= steps:
+                raise ValueError(
+                    f"{name}.warmup_steps is {section.warmup_steps}, and the run has {steps} of its optimizer steps"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _reference_can_be_held(self) -> "Config":
+        reference, weight = self.reference, self.loss.kl_loss_coef
+        if isinstance(reference, OldPolicyReference) and weight > 0:
             raise ValueError(
-                f"optimizer.warmup_steps is {self.optimizer.warmup_steps}, and the run has "
-                f"{self.optimizer_steps} optimizer steps"
+                f"loss.kl_loss_coef is {weight:g}, and reference.type old_policy is the policy itself, from which the "
+                "divergence is 0: set it to 0 or choose reference.type frozen"
             )
+        if isinstance(reference, FrozenReference) and self.model.lora is not None:
+            for name, value in (("device", reference.device), ("weights", reference.weights)):
+                if value != "same":
+                    raise ValueError(
+                        f"reference.{name} is {value!r}, and with model.lora the reference is the policy with its "
+                        f"adapters off, which takes no memory: remove reference.{name}"
+                    )
         return self

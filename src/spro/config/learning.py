@@ -1,35 +1,10 @@
-"""How the policy speaks and learns."""
+"""What is made of responses, and how the policy learns from them."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spro.config.section import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
-
-
-class ModelConfig(Section):
-    """Which policy is trained, and on what."""
-
-    path: str
-    """A model folder of transformers with safetensors weights, a hub id, or ``builtin:chain``."""
-    device: str = "auto"
-    """``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a GPU if there is one."""
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
-    """CPU threads of torch. More than one slows models of under a few million parameters down."""
-
-
-class RolloutConfig(Section):
-    """How responses are sampled."""
-
-    group_size: Annotated[int, Field(ge=2)] = 4
-    """Responses a prompt. A group of one has nothing to be compared with."""
-    temperature: PositiveFloat = 1.0
-    max_prompt_length: PositiveInt = 1024
-    """Tokens; longer prompts are skipped and counted."""
-    max_response_length: PositiveInt = 3072
-    """Tokens, the stop token included."""
-    max_rows: PositiveInt = 256
-    """Responses decoded side by side at most; bounds the memory of the KV cache."""
 
 
 class StepsConfig(Section):
@@ -70,6 +45,9 @@ class LossConfig(BaseModel):
         "token-mean", "token-sum", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"
     ] = "seq-mean-token-mean"
     entropy_coef: NonNegativeFloat = 0.001
+    rollout_is_cap: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    """Truncated importance sampling: a token weighs min(pi_old / pi_rollout, cap), which corrects for an engine whose
+    log-probs are not the trainer's. Without it: 2 for an engine of its own numerics, none for the embedded one."""
     kl_loss_coef: NonNegativeFloat = 0.0
     """Weight of the divergence from the reference. Above 0 a reference is held, whatever the credit method needs."""
     kl_estimator: Literal["k1", "k2", "k3", "k3+"] = "k3+"
@@ -83,13 +61,51 @@ class LossConfig(BaseModel):
 
 
 class OptimizerConfig(Section):
-    """AdamW with cosine decay, to zero at the last of the optimizer steps that are planned."""
+    """AdamW. With weights of half precision it steps on copies in float32."""
 
     learning_rate: PositiveFloat = 1e-6
     weight_decay: NonNegativeFloat = 0.01
     warmup_steps: NonNegativeInt = 0
     """Optimizer steps in which the rate rises to ``learning_rate``."""
+    decay: Literal["cosine", "constant"] = "cosine"
+    """``cosine``: to zero at the last of the optimizer steps that are planned."""
     max_grad_norm: PositiveFloat = 1.0
+
+
+class PrmConfig(OptimizerConfig):
+    """The implicit process reward model (PRIME, arXiv 2502.01456): how it learns the outcome, online.
+
+    A copy of the initial policy. Its reference is that of the run, ``reference``.
+    """
+
+    learning_rate: PositiveFloat = 1e-6
+    weight_decay: NonNegativeFloat = 0.0
+    decay: Literal["cosine", "constant"] = "constant"
+    max_grad_norm: PositiveFloat = 10.0
+    beta: PositiveFloat = 0.05
+    """Weight of the log-ratio in the cross-entropy (``beta_train``); the method has one of its own for the reward."""
+    update: Literal["before", "after"] = "after"
+    """``before``: learn from a step's responses, then score them, at the cost of a second forward. ``after``: they are
+    scored in the pass that learns, each mini-batch before its own update (PRIME's script)."""
+    mini_batches: PositiveInt = 1
+    """Optimizer steps a step."""
+
+
+class CriticConfig(OptimizerConfig):
+    """The critic of PPO: how it learns the returns. Defaults are verl's where it has one."""
+
+    learning_rate: PositiveFloat = 1e-5
+    decay: Literal["cosine", "constant"] = "constant"
+    trunk: Literal["own", "shared"] = "own"
+    """``own``: a copy of the initial policy below the value head. ``shared``: the head alone learns, on the states of
+    the policy, which it does not move; costs no memory and sees less."""
+    value_clip: PositiveFloat = 0.5
+    """How far a value may move from what it was when it was used, before its loss stops falling."""
+    update_epochs: PositiveInt = 1
+    mini_batches: PositiveInt = 1
+    """Optimizer steps a pass."""
+    head_start: NonNegativeInt = 0
+    """Steps at the start in which only the critic learns; the policy's learning rate is 0."""
 
 
 class TrainConfig(Section):
@@ -103,8 +119,13 @@ class TrainConfig(Section):
     """Passes over a step's responses (mu in Algorithm 1)."""
     mini_batches: PositiveInt = 1
     """Optimizer steps a pass; groups stay whole."""
-    micro_batch_size: PositiveInt = 2
-    """Responses a forward; changes memory and time, never the gradient. The paper's 16 are spread over 8 GPUs."""
+    micro_batch_tokens: PositiveInt = 16384
+    """Tokens a forward, prompts and padding included; changes memory and time, never the gradient. A longer response
+    stands alone. While a whole group fits, a method whose credit reads the old log-probs takes them from the pass that
+    trains."""
+    max_skipped_updates: NonNegativeInt = 2
+    """An update whose loss or gradient is not finite is skipped and counted; one more than this in a row ends the run,
+    with the batch saved."""
 
     @model_validator(mode="after")
     def _enough_prompts(self) -> "TrainConfig":
@@ -129,3 +150,5 @@ class LogConfig(Section):
     """Groups of responses a sample."""
     checkpoint_every: PositiveInt = 50
     """Steps between checkpoints; the last step is always saved."""
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 2
+    """The newest ones that stay, and beside them the last one from before a collapse."""

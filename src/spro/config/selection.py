@@ -62,13 +62,21 @@ FilterConfig = Annotated[
 
 
 class FrozenReference(Section):
-    """The reference is the policy as it was before training; the paper's."""
+    """The reference is the policy as it was before training; the paper's.
+
+    With LoRA it is the policy with its adapters off, for which nothing has to be held.
+    """
 
     type: Literal["frozen"] = "frozen"
+    device: Literal["same", "cpu"] = "same"
+    """``cpu``: the weights wait in the host's memory, and are on the policy's device only while they are read."""
+    weights: Literal["same", "int8"] = "same"
+    """``int8``: the weights of the linear layers but the output head as 8-bit integers, with one scale a row; fused
+    experts stay. The reference then differs from the policy by the rounding from the first step on."""
 
 
 class PeriodicReference(Section):
-    """The reference becomes a copy of the policy every so many steps.
+    """The reference becomes a copy of the policy every so many steps; with LoRA, of its adapters.
 
     In the step behind a copy both are equal, and what is made of their log-ratio is 0: with ``every: 1`` SPRO's MSA
     always, so that SPRO is GRPO.
@@ -80,13 +88,27 @@ class PeriodicReference(Section):
 
 
 class EmaReference(Section):
-    """The reference is a moving average of the policy: after each step, decay * reference + (1 - decay) * policy."""
+    """The reference is a moving average of the policy: after each step, decay * reference + (1 - decay) * policy.
+
+    With LoRA each factor is averaged, A and B, which is not the average of their product.
+    """
 
     type: Literal["ema"]
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Its memory is 1 / (1 - decay) steps; 0 is a copy after each step. No paper's number: a hundred steps."""
 
 
+class OldPolicyReference(Section):
+    """The reference log-probs are the policy's own before the update (PRIME's ``ref_type: policy``).
+
+    Nothing is held. The log-ratio of the policy to it is 0, and with it SPRO's process term: SPRO is then GRPO.
+    """
+
+    type: Literal["old_policy"]
+
+
 ReferenceConfig = Annotated[
-    FrozenReference | PeriodicReference | EmaReference, Field(discriminator="type"), default_type("frozen")
+    FrozenReference | PeriodicReference | EmaReference | OldPolicyReference,
+    Field(discriminator="type"),
+    default_type("frozen"),
 ]

@@ -1,31 +1,33 @@
 """What is asked."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from spro.config.section import NonNegativeInt, PositiveInt, Section
 
 
-class ChainTask(Section):
-    """The lab task: chain arithmetic, generated from the seed."""
+class ArithmeticTask(Section):
+    """What the lab tasks share, whose expressions are generated from the seed."""
 
-    type: Literal["chain"]
+    numbers: ClassVar[int]
+    """How many there are to choose from."""
+
     train_problems: PositiveInt = 16384
     held_out_problems: NonNegativeInt = 512
     min_operators: PositiveInt = 3
     max_operators: PositiveInt = 6
 
     @model_validator(mode="after")
-    def _operators_in_order(self) -> "ChainTask":
+    def _operators_in_order(self) -> Self:
         if self.min_operators > self.max_operators:
             raise ValueError(f"min_operators {self.min_operators} is above max_operators {self.max_operators}")
         return self
 
     @model_validator(mode="after")
-    def _enough_expressions(self) -> "ChainTask":
+    def _enough_expressions(self) -> Self:
         # One expression in sixteen is held out. Drawing distinct ones slows down long before they run out.
-        expressions = sum(3**k * 10 ** (k + 1) for k in range(self.min_operators, self.max_operators + 1))
+        expressions = sum(3**k * self.numbers ** (k + 1) for k in range(self.min_operators, self.max_operators + 1))
         for name, wanted, drawable in (
             ("train_problems", self.train_problems, expressions // 2),
             ("held_out_problems", self.held_out_problems, expressions // 32),
@@ -36,6 +38,24 @@ class ChainTask(Section):
                     f"{self.max_operators} operators at most {drawable} can be drawn; raise max_operators"
                 )
         return self
+
+
+class ChainTask(ArithmeticTask):
+    """The lab task: chain arithmetic, generated from the seed."""
+
+    numbers = 10
+
+    type: Literal["chain"]
+
+
+class CalculatorTask(ArithmeticTask):
+    """The lab task of tool use: chain arithmetic with two-digit numbers and a calculator that the policy may call."""
+
+    numbers = 100
+
+    type: Literal["calculator"]
+    max_tool_calls: PositiveInt = 16
+    """In a response; it ends with the call that is one too many."""
 
 
 class FileTask(Section):
@@ -70,4 +90,4 @@ class MathTask(FileTask):
     """Put behind each question; the default is PRIME's, spelling included."""
 
 
-TaskConfig = Annotated[ChainTask | EurusTask | MathTask, Field(discriminator="type")]
+TaskConfig = Annotated[ChainTask | CalculatorTask | EurusTask | MathTask, Field(discriminator="type")]

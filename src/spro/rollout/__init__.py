@@ -2,5 +2,7 @@
 
 from spro.rollout.embedded import EmbeddedEngine
 from spro.rollout.engine import Engine, FinishReason, Response, Sampling
+from spro.rollout.tools import ToolEngine
+from spro.rollout.vllm import VllmEngine
 
-__all__ = ["EmbeddedEngine", "Engine", "FinishReason", "Response", "Sampling"]
+__all__ = ["EmbeddedEngine", "Engine", "FinishReason", "Response", "Sampling", "ToolEngine", "VllmEngine"]

@@ -6,7 +6,7 @@ each sampled token is kept. It samples from the very weights that are being trai
 Axis legend: P prompts, N living rows, L prompt positions (left-padded), V vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -46,13 +46,27 @@ class EmbeddedEngine:
         stop_token_ids: tokens that end a response.
         pad_token_id: fills prompts on the left; its value never matters.
         max_rows: responses decoded side by side at most; bounds the memory of the cache.
+        check: called before each token; what it raises ends the rollout.
     """
 
-    def __init__(self, model: PreTrainedModel, stop_token_ids: Sequence[int], pad_token_id: int, max_rows: int) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        stop_token_ids: Sequence[int],
+        pad_token_id: int,
+        max_rows: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.model = model
         self.pad_token_id = pad_token_id
         self.max_rows = max_rows
-        self.stop_token_ids = torch.tensor(sorted(set(stop_token_ids)), device=model.device)
+        self.check = check
+        self.stop_token_ids = frozenset(stop_token_ids)
+        self.version = 0
+
+    def push(self, version: int) -> None:
+        """See ``Engine.push``: the weights are read where they are, so only their version is noted."""
+        self.version = version
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[tuple[Response, ...]]:
@@ -70,16 +84,18 @@ class EmbeddedEngine:
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, generator: torch.Generator
     ) -> list[tuple[Response, ...]]:
         size, limit = sampling.group_size, sampling.max_response_length
+        stops = torch.tensor(sorted(self.stop_token_ids.union(sampling.stop_token_ids)), device=self.model.device)
         living = self._prefill(prompts, size)
         token_ids = torch.full((len(living.rows), limit), self.pad_token_id, device=self.model.device)
         log_probs = torch.zeros(len(living.rows), limit, device=self.model.device)
         lengths = torch.full((len(living.rows),), limit, device=self.model.device)
         stopped = torch.zeros(len(living.rows), dtype=torch.bool, device=self.model.device)
         for position in range(limit):
+            self.check()
             chosen, chosen_log_probs = _sample(living.logits, sampling.temperature, generator)
             token_ids[living.rows, position] = chosen
             log_probs[living.rows, position] = chosen_log_probs
-            ends = torch.isin(chosen, self.stop_token_ids)
+            ends = torch.isin(chosen, stops)
             lengths[living.rows[ends]] = position + 1
             stopped[living.rows[ends]] = True
             if position + 1 == limit:
@@ -92,7 +108,12 @@ class EmbeddedEngine:
             self._advance(living, chosen[kept])
         rows = zip(token_ids.tolist(), log_probs.tolist(), lengths.tolist(), stopped.tolist(), strict=True)
         responses = [
-            Response(tuple(ids[:n]), tuple(lps[:n]), FinishReason.STOP if stop else FinishReason.LENGTH)
+            Response(
+                tuple(ids[:n]),
+                tuple(lps[:n]),
+                FinishReason.STOP if stop else FinishReason.LENGTH,
+                policy_version=self.version,
+            )
             for ids, lps, n, stop in rows
         ]
         return [tuple(group) for group in _chunks(responses, size)]

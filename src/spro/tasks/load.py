@@ -4,8 +4,9 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from spro.config import ChainTask, EurusTask, FileTask, MathTask, TaskConfig
+from spro.config.task import CalculatorTask, ChainTask, EurusTask, FileTask, MathTask, TaskConfig
 from spro.errors import ConfigError, DataError
+from spro.tasks.calculator import load_calculator
 from spro.tasks.chain import load_chain
 from spro.tasks.problem import LoadReport, Problem, TaskData
 from spro.tasks.records import read_rows
@@ -28,10 +29,12 @@ def load_task(task: TaskConfig, seed: int, problem_with: ProblemWith, columns: C
     """
     own: tuple[str, ...]
     match task:
+        case ChainTask() | CalculatorTask() if columns:
+            raise ConfigError(f"a reward function wants the column {min(columns)!r}, and the lab task has no rows")
         case ChainTask():
-            if columns:
-                raise ConfigError(f"a reward function wants the column {min(columns)!r}, and the lab task has no rows")
             return load_chain(seed, task.train_problems, task.held_out_problems, task.min_operators, task.max_operators)
+        case CalculatorTask():
+            return load_calculator(seed, **task.model_dump(exclude={"type"}))
         case EurusTask():
             own = ("data_source", "prompt", "ability", "reward_model")
             return _load_files(task, _Reader(task, eurus_adapter, own, problem_with, columns), seed)

@@ -1,7 +1,7 @@
 """What is asked: one problem, and what became of the rows that were read."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -55,9 +55,33 @@ class LoadReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """What the policy may call in the middle of a response; ``spro.rollout.ToolEngine`` does what it says.
+
+    Attributes:
+        call_end: how the text of the token ends that ends a call.
+        answer: (prompt and response so far, which end in a call) -> what the tool writes behind it. Hostile text must
+            neither raise nor cost more than any other.
+        max_calls: in a response.
+    """
+
+    call_end: str
+    answer: Callable[[str], str]
+    max_calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskData:
-    """The problems of a task: those to train on, those never trained on, and the report of their loading."""
+    """What a task consists of.
+
+    Attributes:
+        train: the problems to train on.
+        held_out: those never trained on.
+        report: of their loading.
+        tool: that all of them may use, if there is one.
+    """
 
     train: tuple[Problem, ...]
     held_out: tuple[Problem, ...]
     report: LoadReport
+    tool: Tool | None = None

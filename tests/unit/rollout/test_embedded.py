@@ -37,7 +37,7 @@ def test_sampled_log_probs_equal_recomputed_ones(
         responses=tuple(response.token_ids for _, response in flat),
         pad_token_id=0,
     )
-    log_probs = response_log_probs(model, sequences, temperature, micro_batch_size=5)
+    log_probs = response_log_probs(model, sequences, temperature, max_tokens=64)
     sampled = torch.tensor([lp for _, response in flat for lp in response.rollout_log_probs])
     recomputed = log_probs[sequences.response_mask(model.device)]
     torch.testing.assert_close(sampled, recomputed, rtol=0, atol=2e-5)
@@ -95,3 +95,40 @@ def test_groups_come_in_order_however_many_rows_fit() -> None:
     whole = engine(model, max_rows=64).generate(PROMPTS, greedy, 0)
     split = engine(model, max_rows=3).generate(PROMPTS, greedy, 0)
     assert [[r.token_ids for r in group] for group in whole] == [[r.token_ids for r in group] for group in split]
+
+
+def test_stop_tokens_of_the_call_end_responses_beside_those_of_the_model() -> None:
+    model = tiny_model("qwen2")
+    stops = frequent_stops(model)
+    own, called = stops[::2], stops[1::2]
+    split = engine(model, own).generate(PROMPTS, Sampling(8, 12, 1.0, called), seed=2)
+    assert split == engine(model, stops).generate(PROMPTS, Sampling(8, 12, 1.0), seed=2)
+    assert split != engine(model, own).generate(PROMPTS, Sampling(8, 12, 1.0), seed=2)
+
+
+def test_responses_bear_the_version_that_was_pushed() -> None:
+    pushed = engine(tiny_model("qwen2"))
+    for version in (3, 4):
+        pushed.push(version)
+        groups = pushed.generate(PROMPTS, Sampling(2, 3, 1.0), seed=1)
+        assert {response.policy_version for group in groups for response in group} == {version}
+
+
+def test_a_stop_in_the_middle_of_a_rollout_passes_through() -> None:
+    class StopHereError(Exception):
+        pass
+
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise StopHereError
+
+    watched = EmbeddedEngine(tiny_model("qwen2"), (999,), 0, 64, check)
+    with pytest.raises(StopHereError):
+        watched.generate(PROMPTS, Sampling(2, 12, 1.0), seed=1)
+    calls = 5
+    watched.generate(PROMPTS, Sampling(2, 12, 1.0), seed=1)
+    assert calls == 5 + 12, "once a decoded token"

@@ -5,8 +5,9 @@ from itertools import islice
 
 import pytest
 
-from spro.lab.warm_start import build_tokenizer, flawed_solution, training_batch
-from spro.tasks.chain import evaluate_step, is_held_out, load_chain, random_expressions, reduce_once, solve
+from spro.lab.lessons import LESSONS, flawed_solution
+from spro.lab.warm_start import build_tokenizer, training_batch
+from spro.tasks.chain import ALPHABET, evaluate_step, is_held_out, load_chain, random_expressions, reduce_once, solve
 from spro.verify import Status, verify_chain
 
 
@@ -45,7 +46,8 @@ def test_warm_start_examples_have_the_right_form_and_the_stated_flaws() -> None:
     rng = random.Random(0)
     steps = wrong = repeated = lines = 0
     for expression in islice(random_expressions(rng, 3, 6), 2000):
-        written = flawed_solution(expression, rng).split(";")
+        ((solution, _),) = flawed_solution(expression, rng)
+        written = solution.split(";")
         assert verify_chain(";".join(written), written[-1][1]).status is Status.CORRECT
         current = expression
         for line in written[:-1]:
@@ -61,8 +63,8 @@ def test_warm_start_examples_have_the_right_form_and_the_stated_flaws() -> None:
 
 
 def test_warm_start_never_sees_a_held_out_prompt_and_trains_on_the_answer_only() -> None:
-    tokenizer = build_tokenizer()
-    token_ids, labels = training_batch(["3+5*2", "1+1"], tokenizer, random.Random(0))
+    tokenizer = build_tokenizer(ALPHABET)
+    token_ids, labels = training_batch(LESSONS["chain"], ["3+5*2", "1+1"], tokenizer, random.Random(0))
     assert token_ids.shape == labels.shape
     for row, prompt in enumerate(["3+5*2?", "1+1?"]):
         answer = labels[row][labels[row] != -100]
