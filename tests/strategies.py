@@ -34,6 +34,12 @@ def token_batches(draw: st.DrawFn, max_rows: int = 7, max_width: int = 6) -> Tok
     rewards = draw(st.lists(reward, min_size=rows, max_size=rows))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     mask = torch.tensor(draw(st.lists(kinds, min_size=rows, max_size=rows)))
+    return filled(mask, labels, rewards, generator)
+
+
+def filled(mask: Tensor, labels: list[int], rewards: list[float], generator: torch.Generator) -> TokenBatch:
+    """A batch with a random value wherever a method may look."""
+    rows, width = mask.shape
 
     def on_mask(values: Tensor) -> Tensor:
         return values.masked_fill(~mask, float("nan"))

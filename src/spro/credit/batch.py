@@ -113,6 +113,16 @@ class TokenBatch:
             if last >= slots:
                 raise BatchError(f"step_ids go up to {last}, and there are {slots} step slots; they count from 0")
 
+    def select(self, rows: Int[Tensor, " b"], width: int) -> "TokenBatch":
+        """Some rows, cut to the first ``width`` positions, behind which they must have none."""
+        chosen = {
+            field.name: getattr(self, field.name).index_select(0, rows)
+            for field in fields(self)
+            if getattr(self, field.name) is not None
+        }
+        of_tokens = chosen.keys() - {*_RESPONSE_TENSORS, *_STEP_TENSORS}
+        return TokenBatch(**{name: t[:, :width] if name in of_tokens else t for name, t in chosen.items()})
+
     @property
     def shape(self) -> tuple[int, int]:
         """(B, T)."""

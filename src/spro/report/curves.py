@@ -19,6 +19,10 @@ DIAGNOSTICS = (
     ("gradient", "Gradient norm", "before clipping", "grad_norm", False),
     ("clip", "Clipped tokens", "share outside the trust region", "clip_fraction", True),
     ("filter", "In the accuracy window", "share of the groups trained on", "filter/in_window_fraction", True),
+    ("ratio", "Process over outcome", "spread of their terms of the credit", "watch/process_over_outcome", False),
+    ("cap", "At the length limit", "share of the responses", "response_length/clip_ratio", True),
+    ("repeated", "Repetition", "share of the n-grams that repeat one", "response/repeated_ngrams", True),
+    ("kl", "Distance from the reference", "KL, nats per token", "kl", False),
     ("seconds", "Time a step", "seconds", "time/step_s", False),
 )
 

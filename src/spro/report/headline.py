@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from spro.report.causes import CAUSES, Told, collapses, explain
 from spro.report.curves import Z95
 from spro.report.run import Run
 from spro.report.text import ARROW, DOT, NBSP, duration, percent, safe, short, tag
+
+STEPS_BEFORE = 5
+"""Steps before a collapse whose mean accuracy is told."""
 
 
 def title(run: Run) -> str:
@@ -125,7 +129,7 @@ def _time(run: Run) -> str:
 
 
 def _notices(run: Run) -> list[str]:
-    notices = []
+    notices = [_collapse(run, told) for told in collapses(run.metrics)]
     if run.cut_off:
         notices.append(
             f"The last line of metrics.jsonl is half written: the run is still going or was stopped after step "
@@ -140,3 +144,17 @@ def _notices(run: Run) -> list[str]:
             "they took no part in training."
         )
     return notices
+
+
+def _collapse(run: Run, told: Told) -> str:
+    """One collapse as a sentence or two, with the accuracy before it and in its last step."""
+    text = f"The run collapsed at step {told.began:,} (recognised at step {told.recognised:,})"
+    accuracy = dict(run.metrics.series("accuracy").points)
+    before = [accuracy[step] for step in sorted(accuracy) if step < told.began][-STEPS_BEFORE:]
+    if before and told.last in accuracy:
+        text += f": training accuracy {percent(sum(before) / len(before))} before, {percent(accuracy[told.last])} at "
+        text += f"step {told.last:,}"
+    text += f"; {explain(told.cause)}."
+    if told.last < run.metrics.steps[-1]:
+        text += " It has recovered since."
+    return f"{text} To try: {CAUSES[told.cause].remedy}." if told.cause in CAUSES else text

@@ -26,6 +26,7 @@ class Response:
         text: the whole response, for when no tokens were kept.
         score: None when it could not be graded.
         status: the verdict in one word; empty when there is none.
+        written: whether the policy wrote the token; one that a tool wrote has no numbers.
         terms: the additive parts of the advantage, by name.
     """
 
@@ -36,6 +37,7 @@ class Response:
     detail: str
     finish_reason: str
     tokens: tuple[str, ...]
+    written: tuple[bool, ...]
     advantages: Numbers
     terms: Mapping[str, Numbers]
     old_log_probs: Numbers
@@ -110,7 +112,7 @@ def _response(record: Mapping[str, object]) -> Response:
     raw_tokens = record.get("tokens")
     tokens = tuple(_string(token) for token in raw_tokens) if isinstance(raw_tokens, list) else ()
     verdict = _mapping(record.get("verdict"))
-    size = len(tokens)
+    written = _written(record.get("response_mask"), len(tokens))
     return Response(
         text=_string(record.get("response")),
         score=_number(verdict.get("score")),
@@ -119,10 +121,11 @@ def _response(record: Mapping[str, object]) -> Response:
         detail=_string(verdict.get("detail")),
         finish_reason=_string(record.get("finish_reason")),
         tokens=tokens,
-        advantages=_numbers(record.get("advantages"), size),
-        terms={name: _numbers(values, size) for name, values in _mapping(record.get("terms")).items()},
-        old_log_probs=_numbers(record.get("old_log_probs"), size),
-        ref_log_probs=_numbers(record.get("ref_log_probs"), size),
+        written=written,
+        advantages=_numbers(record.get("advantages"), written),
+        terms={name: _numbers(values, written) for name, values in _mapping(record.get("terms")).items()},
+        old_log_probs=_numbers(record.get("old_log_probs"), written),
+        ref_log_probs=_numbers(record.get("ref_log_probs"), written),
     )
 
 
@@ -144,8 +147,14 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _numbers(value: object, size: int) -> Numbers:
-    """As many numbers as there are tokens: a list cut or padded with None, a single number repeated."""
-    if isinstance(value, list):
-        return tuple(_number(item) for item in (*value[:size], *[None] * (size - len(value))))
-    return (_number(value),) * size
+def _written(value: object, size: int) -> tuple[bool, ...]:
+    """As many as there are tokens; where nothing is said, the policy wrote it."""
+    mask = value[:size] if isinstance(value, list) else []
+    return tuple(item is not False for item in (*mask, *[True] * (size - len(mask))))
+
+
+def _numbers(value: object, written: tuple[bool, ...]) -> Numbers:
+    """A number or None a token: a list cut or padded, a single number repeated; None where a tool wrote."""
+    size = len(written)
+    items = (*value[:size], *[None] * (size - len(value))) if isinstance(value, list) else (value,) * size
+    return tuple(_number(item) if by_policy else None for item, by_policy in zip(items, written, strict=True))

@@ -32,9 +32,10 @@ def render_tokens(groups: Sequence[Group]) -> str:
     # Hidden until the script that makes it work has started.
     select = tag("select", options, id="quantity")
     choice = tag("label", f"Colour by {select}", class_="choice", hidden=True) if terms else ""
+    tools = " Dotted tokens are a tool's: no credit, no loss." if _tool_tokens(groups) else ""
     intro = tag(
         "p",
-        "Blue tokens are made more likely, orange ones less likely. Point at a token for its numbers; "
+        f"Blue tokens are made more likely, orange ones less likely.{tools} Point at a token for its numbers; "
         "with the keyboard, enter a response and use the arrow keys.",
         class_="intro",
     )
@@ -59,6 +60,10 @@ def level_of(value: float | None, scale: float) -> int:
         return 0
     size = min(LEVELS, int(abs(value) / scale * LEVELS + 0.5))
     return size if value > 0 else -size
+
+
+def _tool_tokens(groups: Sequence[Group]) -> bool:
+    return not all(by_policy for group in groups for response in group.responses for by_policy in response.written)
 
 
 def _group(group: Group, terms: Sequence[str], earlier: bool) -> str:
@@ -129,7 +134,8 @@ def _response(response: Response, terms: Sequence[str], scale: float) -> str:
     if response.extracted:
         facts.append(f"answer {tag('code', safe(response.extracted))}")
     if response.tokens:
-        facts.append(f"{len(response.tokens):,} tokens")
+        by_tool = response.written.count(False)
+        facts.append(f"{len(response.tokens):,} tokens" + (f", {by_tool:,} of them a tool's" if by_tool else ""))
     if response.finish_reason and response.finish_reason != "stop":
         facts.append(f"ended by {safe(response.finish_reason)}")
     if response.detail:
@@ -155,6 +161,7 @@ def _token(response: Response, index: int, terms: Sequence[str], scale: float) -
     columns = [response.advantages, *(response.terms.get(name, ()) for name in terms)]
     values = [column[index] if column else None for column in columns]
     lines = [f"token {index + 1} of {len(response.tokens)}"]
+    lines += [] if response.written[index] else ["written by a tool"]
     lines += [f"{name} {signed(v)}" for name, v in zip((TOTAL, *terms), values, strict=True) if v is not None]
     old, reference = response.old_log_probs[index], response.ref_log_probs[index]
     if old is not None:
@@ -169,6 +176,7 @@ def _token(response: Response, index: int, terms: Sequence[str], scale: float) -
         text,
         class_=f"token {_class(level_of(values[0], scale))}",
         tabindex=0 if index == 0 else -1,
+        data_tool=not response.written[index],
         title="\n".join(lines),
         data_v=" ".join(_compact(value) for value in values),
     )

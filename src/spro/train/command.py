@@ -1,7 +1,7 @@
 """``spro train``: settings in, run folder and report out."""
 
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import torch
@@ -10,33 +10,37 @@ from safetensors import SafetensorError
 from spro.errors import RunFolderError, TrainingError
 from spro.report import write_report
 from spro.settings import load_config
-from spro.train.checkpoint import newest_checkpoint
 from spro.train.grading import Grading
-from spro.train.interrupt import stop_on_signals
+from spro.train.interrupt import StopRequest, stop_on_signals
 from spro.train.loop import Outcome
 from spro.train.progress import describe, open_display
+from spro.train.resume import load_resumed
 from spro.train.setup import build_trainer, resolve
 
 
-def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: bool = False) -> int:
+def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: bool = False, resume: bool = False) -> int:
     """Train as the settings say; returns the exit code (128 + signal number when it was stopped).
 
-    The report is written whatever ends the run once it has begun. ``allow_unsafe``: see ``Grading``.
+    The report is written whatever ends the run once it has begun. ``allow_unsafe``: see ``Grading``. ``resume``: go on
+    with the run in ``run_dir``, or begin it where that does not exist.
 
     Raises:
         SproError: see ``build_trainer`` and ``Trainer.run``.
     """
-    config = resolve(load_config(path, overrides))
-    with Grading(config, allow_unsafe) as grading:
-        trainer = build_trainer(config, grading)
+    load = load_resumed if resume else load_config
+    config = resolve(load(path, overrides))
+    stop = StopRequest()
+    with Grading(config, allow_unsafe) as grading, ExitStack() as held:
+        trainer = held.enter_context(closing(build_trainer(config, grading, stop, resume)))
+        held.callback(trainer.folder.close)
         run_dir = trainer.folder.path
         try:
-            with closing(open_display(config.train.steps)) as display, stop_on_signals() as stop:
+            with closing(open_display(config.train.steps)) as display, stop_on_signals(stop):
                 problems, *others = trainer.notes
                 display.say(f"{problems}; {len(trainer.held_out.prompts)} of them held out; folder {run_dir}")
                 for note in others:
                     display.say(note)
-                outcome = trainer.run(display, stop)
+                outcome = trainer.run(display)
         except BaseException as error:
             # What ended the run is what must be told, also when it left too little for a report.
             with suppress(RunFolderError, OSError):
@@ -44,9 +48,9 @@ def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: boo
             if explained := _explain(error, run_dir):
                 raise explained from error
             raise
-        report = write_report(run_dir)
+        report = write_report(run_dir) if outcome.evaluations else "none"
     print(f"{_summarize(outcome)}\nreport      {report}")
-    print(f"checkpoint  {newest_checkpoint(trainer.folder.checkpoints) or 'none, stopped before the first step'}")
+    print(f"checkpoint  {trainer.folder.checkpoints.newest() or 'none, stopped before the first step'}")
     return 128 + stop.signal_number if stop.signal_number is not None else 0
 
 
@@ -55,7 +59,7 @@ def _explain(error: BaseException, run_dir: Path) -> TrainingError | None:
     is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
     if is_memory or isinstance(error, MemoryError):
         return TrainingError(
-            "the memory is full; lower train.micro_batch_size (scoring and update) or rollout.max_rows (sampling)"
+            "the memory is full; lower train.micro_batch_tokens (scoring and update) or rollout.max_rows (sampling)"
         )
     if isinstance(error, OSError | SafetensorError):
         return TrainingError(
@@ -66,6 +70,8 @@ def _explain(error: BaseException, run_dir: Path) -> TrainingError | None:
 
 def _summarize(outcome: Outcome) -> str:
     """``held-out accuracy 0.41 -> 0.78 (greedy 0.93 -> 0.97), response length 37.4 -> 25.1, step 0 -> 70``."""
+    if not outcome.evaluations:
+        return "stopped before the first evaluation"
     (_, first), (step, last) = outcome.evaluations[0], outcome.evaluations[-1]
     if last.get("eval/accuracy") is None:
         return f"{outcome.steps} steps without held-out evaluation; {describe(outcome.latest)}"

@@ -4,19 +4,16 @@ Axis legend: B responses, T response positions, S steps of a response.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
 
 from spro.credit import TokenBatch
-from spro.errors import ConfigError
-from spro.models import Sequences, frozen_copy, response_log_probs
+from spro.models import Sequences
 from spro.train.group import Group
-from spro.train.reference import ReferenceUpdate
 
 
 @dataclass(frozen=True)
@@ -26,23 +23,20 @@ class Experience:
     Attributes:
         sequences: token ids of prompts and responses.
         batch: the same responses as tensors, with what the method needs.
+        rollout_log_probs: float32 [B, T], nats, by the engine that sampled; 0 off the responses.
+        scores: float32 [B], what the verifier said, without what the reward adds to it.
         group_starts: first row of each group, and behind them B; mini-batches are cut here and nowhere else.
     """
 
     sequences: Sequences
     batch: TokenBatch
+    rollout_log_probs: Tensor
+    scores: Tensor
     group_starts: tuple[int, ...]
 
-
-def _live(model: PreTrainedModel) -> PreTrainedModel:
-    return model
-
-
-SCORING_MODELS: dict[str, Callable[[PreTrainedModel], PreTrainedModel]] = {
-    "old_log_probs": _live,
-    "ref_log_probs": frozen_copy,
-}
-"""The model behind each optional tensor of ``TokenBatch`` that is log-probs, made from the initial policy."""
+    def with_tensor(self, name: str, tensor: Tensor) -> "Experience":
+        """The same with one of the optional tensors of ``TokenBatch``."""
+        return replace(self, batch=replace(self.batch, **{name: tensor}))
 
 
 def _token_ids(groups: Sequence[Group]) -> Tensor:
@@ -85,66 +79,32 @@ GROUP_TENSORS: dict[str, Callable[[Sequence[Group]], Tensor]] = {
 """What makes each optional tensor of ``TokenBatch`` that the groups hold already, be it by ``spro.train.prepare``."""
 
 
-class Scorer:
-    """Makes the tensors that a method needs, and holds the models that this takes; none other is ever loaded.
+def gather_experience(
+    groups: Sequence[Group], needs: frozenset[str], pad_token_id: int, device: torch.device
+) -> Experience:
+    """What the groups hold already, as tensors on the device.
 
     Args:
-        policy: the live policy, before its first update.
-        needs: names of the tensors; the old log-probs are made in any case, the surrogate reads them.
-        temperature: of sampling.
-        micro_batch_size: responses a forward.
-        reference: how the reference follows the policy.
-
-    Raises:
-        ConfigError: a tensor is needed that nothing here makes.
+        groups: each with at least one response, every one graded.
+        needs: optional tensors of ``TokenBatch``; those that are not of ``GROUP_TENSORS`` are left to the models.
+        pad_token_id: fills the rectangle of token ids.
+        device: of the tensors.
     """
-
-    def __init__(
-        self,
-        policy: PreTrainedModel,
-        needs: frozenset[str],
-        temperature: float,
-        micro_batch_size: int,
-        reference: ReferenceUpdate,
-    ) -> None:
-        unknown = sorted(needs - SCORING_MODELS.keys() - GROUP_TENSORS.keys())
-        if unknown:
-            raise ConfigError(
-                f"the credit method needs {unknown[0]}, which this trainer cannot make yet; choose another credit.type "
-                "(spro methods says what each needs)"
-            )
-        self.policy = policy
-        wanted = sorted(needs | {"old_log_probs"})
-        self.models = {name: SCORING_MODELS[name](policy) for name in wanted if name in SCORING_MODELS}
-        self.makers = {name: GROUP_TENSORS[name] for name in wanted if name in GROUP_TENSORS}
-        self.temperature = temperature
-        self.micro_batch_size = micro_batch_size
-        self.reference = reference
-        self.device = policy.device
-
-    def score(self, groups: Sequence[Group], pad_token_id: int) -> Experience:
-        """Score the responses of the groups, of which each has at least one and every one is graded."""
-        rows = [(index, group, i) for index, group in enumerate(groups) for i in range(len(group.responses))]
-        sequences = Sequences(
-            prompts=tuple(group.prompt.token_ids for _, group, _ in rows),
-            responses=tuple(group.responses[i].token_ids for _, group, i in rows),
-            pad_token_id=pad_token_id,
-        )
-        rewards = [group.rewards[i] for _, group, i in rows]
-        log_probs = {
-            name: response_log_probs(model, sequences, self.temperature, self.micro_batch_size)
-            for name, model in self.models.items()
-        }
-        batch = TokenBatch(
-            response_mask=sequences.response_mask(self.device),
-            group_ids=torch.tensor([index for index, _, _ in rows], device=self.device),
-            outcome_rewards=torch.tensor(rewards, device=self.device),
-            **log_probs,
-            **{name: make(groups).to(self.device) for name, make in self.makers.items()},
-        )
-        return Experience(sequences, batch, (0, *accumulate(len(group.responses) for group in groups)))
-
-    def follow(self, step: int) -> None:
-        """Let the reference, if one is held, follow the policy behind ``step`` (from 1)."""
-        if "ref_log_probs" in self.models:
-            self.reference.apply(self.models["ref_log_probs"], self.policy, step)
+    rows = [(index, group, i) for index, group in enumerate(groups) for i in range(len(group.responses))]
+    responses = [group.responses[i] for _, group, i in rows]
+    sequences = Sequences(
+        prompts=tuple(group.prompt.token_ids for _, group, _ in rows),
+        responses=tuple(response.token_ids for response in responses),
+        pad_token_id=pad_token_id,
+        masks=tuple(response.response_mask or (True,) * len(response.token_ids) for response in responses),
+    )
+    batch = TokenBatch(
+        response_mask=sequences.response_mask(device),
+        group_ids=torch.tensor([index for index, _, _ in rows], device=device),
+        outcome_rewards=torch.tensor([group.rewards[i] for _, group, i in rows], device=device),
+        **{name: make(groups).to(device) for name, make in GROUP_TENSORS.items() if name in needs},
+    )
+    rollout_log_probs = _rectangle([response.rollout_log_probs for response in responses], 0.0).to(device)
+    scores = torch.tensor([group.scores[i] for _, group, i in rows], device=device)
+    starts = (0, *accumulate(len(group.responses) for group in groups))
+    return Experience(sequences, batch, rollout_log_probs, scores, starts)

@@ -3,45 +3,28 @@
 tasks -> rollout -> verify -> filter -> score -> credit -> update
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from spro.config import Config
-from spro.credit import Method
-from spro.errors import UserError
-from spro.models import Policy
-from spro.rollout import Engine
-from spro.train.checkpoint import save_checkpoint
-from spro.train.experience import Scorer
-from spro.train.filter import GroupFilter
-from spro.train.group import Group, Unscored
+from spro.errors import TrainingError
+from spro.train.gather import Gatherer
+from spro.train.group import Group
 from spro.train.held_out import HeldOut
-from spro.train.interrupt import StopRequest
-from spro.train.judge import Judge
-from spro.train.metrics import Metrics, credit_metrics, rollout_metrics, step_metrics, to_metrics
-from spro.train.order import PromptOrder
-from spro.train.prepare import Preparation, sampling_of
+from spro.train.interrupt import Interrupted, StopRequest
+from spro.train.learn import Learned, Learner
+from spro.train.memory import MemoryGauge
+from spro.train.metrics import Metrics, rollout_metrics, step_metrics
 from spro.train.progress import Display
+from spro.train.repetition import repetition_metrics
 from spro.train.run_folder import RunFolder
-from spro.train.sampling import check_enough_graded, derive_seed, drop_unscored, sample_groups
-from spro.train.update import Updater
+from spro.train.saving import Saving, fingerprint
+from spro.train.state import Evaluations, RunState
+from spro.train.stopwatch import Stopwatch
+from spro.train.watch import Watch
 
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Wall time of the stages of a step, in seconds."""
-
-    seconds: Metrics = field(default_factory=dict)
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Time a block under ``time/<stage>_s``."""
-        start = time.perf_counter()
-        yield
-        self.seconds[f"time/{stage}_s"] = time.perf_counter() - start
+Push = Callable[[int], Metrics]
+"""Gives the engine the policy as it is behind a step; what there is to log of it."""
 
 
 @dataclass(frozen=True)
@@ -55,25 +38,8 @@ class Outcome:
     """
 
     steps: int
-    evaluations: tuple[tuple[int, Metrics], ...]
+    evaluations: Evaluations
     latest: Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What a step rolled out.
-
-    Attributes:
-        groups: all that was rolled out.
-        kept: what the filter left.
-        cursor: position behind the last prompt that was drawn.
-        batches: how often a batch of prompts was rolled out.
-    """
-
-    groups: list[Group]
-    kept: list[Group]
-    cursor: int
-    batches: int
 
 
 @dataclass(frozen=True)
@@ -81,151 +47,171 @@ class Trainer:
     """The parts of a run; ``spro.train.setup`` makes them from a config."""
 
     config: Config
-    policy: Policy
-    order: PromptOrder
-    engine: Engine
-    judge: Judge
-    filter: GroupFilter
-    preparations: tuple[Preparation, ...]
-    scorer: Scorer
-    credit: Method
-    updater: Updater
+    gatherer: Gatherer
+    learner: Learner
     held_out: HeldOut
-    notes: tuple[str, ...]
+    push: Push
+    close: Callable[[], None]
+    watch: Watch
+    saving: Saving
     folder: RunFolder
+    stop: StopRequest
+    notes: tuple[str, ...]
+    gauge: MemoryGauge = field(default_factory=MemoryGauge)
 
-    def run(self, display: Display, stop: StopRequest) -> Outcome:
-        """Train to the end, or to the end of the step in which a stop is asked for.
+    def run(self, display: Display) -> Outcome:
+        """Train to the end, or until a stop is asked for; goes on from the newest whole checkpoint if there is one.
+
+        Whatever ends it, unless in the middle of an update, what was learned is saved.
 
         Raises:
-            TrainingError: the numbers went bad, or too little could be graded.
+            TrainingError: the numbers went bad, too little could be graded, or a collapse is to end the run.
         """
-        steps, step, tokens, cursor = self.config.train.steps, 0, 0.0, 0
-        latest = self.held_out.evaluate()
-        evaluations = [(0, latest)]
-        self.folder.log_metrics(0, latest)
-        while step < steps and not stop:
-            step += 1
-            is_last = step == steps
-            try:
-                metrics = self._step(step, is_last, cursor, display)
-            except UserError:
-                # A reward function that returned nonsense, say: what was learned before is not lost to it.
-                if step > 1 and not _due(step - 1, self.config.log.checkpoint_every):
-                    save_checkpoint(self.folder.checkpoints, self.policy, step - 1)
+        state = self._begin(display)
+        saved = state
+        try:
+            state = saved = self._start(state)
+            while state.step < self.config.train.steps or state.pending is not None:
+                self.stop.check()
+                if state.pending is None:
+                    state = self._train(state, display)
+                state = self._finish(state, display)
+                if _is_due(state.step, self.config.log.checkpoint_every) or state.step == self.config.train.steps:
+                    # Said before it is done: what fails is not tried again.
+                    saved = state
+                    self._save(state)
+                self._check_health(state)
+        except Exception as error:
+            # Not in the middle of an update: half of one is no state of the run.
+            if state.step and state is not saved and not self.stop.committed:
+                self._save(state)
+            if not isinstance(error, Interrupted):
                 raise
-            cursor = int(metrics["prompts_drawn"] or 0)
-            tokens += metrics["step_tokens"] or 0
-            metrics["tokens"] = tokens
-            # Not when a stop is asked for: who presses Ctrl-C wants the weights, not another evaluation.
-            if _due(step, self.config.evaluate.every) or is_last:
-                evaluations.append((step, self.held_out.evaluate()))
-                metrics |= evaluations[-1][1]
-            self.folder.log_metrics(step, metrics)
-            latest = latest | metrics
-            display.show(step, latest)
-            if _due(step, self.config.log.checkpoint_every) or is_last or stop:
-                save_checkpoint(self.folder.checkpoints, self.policy, step)
-        return Outcome(step, tuple(evaluations), latest)
+        return Outcome(state.step, state.evaluations, state.latest)
 
-    def _step(self, step: int, is_last: bool, cursor: int, display: Display) -> Metrics:
-        """One iteration of Algorithm 1 (lines 4 to 13)."""
+    def _begin(self, display: Display) -> RunState:
+        """The state to go on from, with every part of the run in it."""
+        initial = fingerprint(self.learner.policy.model)
+        checkpoint = self.folder.checkpoints.recover(display.say)
+        if checkpoint is None:
+            self.folder.cut_back(-1, -1)
+            return RunState(initial=initial, watch=self.watch.state())
+        state = self.saving.read(checkpoint, initial)
+        self.watch.load(state.watch)
+        self.folder.cut_back(state.step, state.step if state.pending is None else state.step - 1)
+        display.say(f"going on behind step {state.step}, from {checkpoint}")
+        return state
+
+    def _start(self, state: RunState) -> RunState:
+        """With the engine at the policy's weights, and the policy evaluated before its first step."""
+        self.push(state.step)
+        if state.step or state.evaluations:
+            return state
+        state = state.evaluated(self.held_out.evaluate())
+        self.folder.log_metrics(0, state.latest)
+        return state
+
+    def _train(self, state: RunState, display: Display) -> RunState:
+        """One iteration of Algorithm 1 (lines 4 to 13); its metrics are pending."""
+        step = state.step + 1
         watch = Stopwatch()
         with watch.time("step"):
             with watch.time("rollout"):
-                gathered = self._gather(step, cursor, display)
-                kept = self._prepare(step, gathered.kept, display)
-            learned: Metrics = {}
-            if kept:
-                learned = self._learn(step, is_last, kept, watch)
-            else:
-                display.say(f"step {step}: no group is left to train on; the policy stays as it is")
-            self.scorer.follow(step)
-        return {
-            **rollout_metrics(gathered.groups),
-            **learned,
-            "filter/groups": len(kept),
-            "prepare/left_out": len(gathered.kept) - len(kept),
+                gathered = self.gatherer.gather(step, state.cursor, display)
+            learned = self.learner.learn(gathered.prepared, watch) if gathered.prepared else None
+            self.stop.commit()
+            self.learner.follow(step)
+            pushed = self.push(step)
+        rolled_out = rollout_metrics(gathered.groups) | repetition_metrics(gathered.groups)
+        tokens = state.tokens + (rolled_out["step_tokens"] or 0)
+        metrics = {
+            **rolled_out,
+            **pushed,
+            **self._review(step, learned, gathered.prepared, display),
+            "prepare/left_out": len(gathered.kept) - len(gathered.prepared),
             "filter/rollout_batches": gathered.batches,
             "prompts_drawn": gathered.cursor,
+            "tokens": tokens,
             **watch.seconds,
         }
+        skipped = any(metrics.get(name) for name in SKIPPED)
+        self.stop.release()
+        return replace(
+            state,
+            step=step,
+            cursor=gathered.cursor,
+            tokens=tokens,
+            skipped_in_a_row=state.skipped_in_a_row + 1 if skipped else 0,
+            pending=metrics,
+        )
 
-    def _gather(self, step: int, cursor: int, display: Display) -> Gathered:
-        """Roll out, grade and filter (lines 4 to 8); more than once if the filter asks for it and is not yet full."""
-        config, size = self.config, rolled_out_prompts(self.config)
-        order = self.order.step(cursor)
-        groups: list[Group] = []
-        kept: list[Group] = []
-        batches = 0
-        # No step draws more prompts than there are: the filter has judged them all by then.
-        while batches == 0 or (
-            len(kept) < config.train.prompts_per_step
-            and batches < self.filter.max_rollout_batches
-            and (batches + 1) * size <= len(self.order)
-        ):
-            drawn = list(islice(order, size))
-            groups += sample_groups(
-                self.engine,
-                self.judge,
-                [prompt for _, prompt in drawn],
-                sampling_of(config),
-                derive_seed(config.seed, f"{step}/{batches}" if batches else step),
+    def _review(self, step: int, learned: Learned | None, groups: list[Group], display: Display) -> Metrics:
+        """What is told of a step beyond its rollouts; samples of it are written."""
+        if learned is None:
+            display.say(f"step {step}: no group is left to train on; the policy stays as it is")
+            return {"filter/groups": 0}
+        log = self.config.log
+        if _is_due(step, log.rollouts_every) or step in (1, self.config.train.steps):
+            shown = groups[: log.rollout_groups]
+            self.folder.log_rollouts(step, shown, learned.experience, learned.credit, self.learner.policy.tokenizer)
+        for name in SKIPPED:
+            if learned.metrics.get(name):
+                kept = self.folder.keep_batch(step, learned.experience, learned.credit)
+                display.say(
+                    f"step {step}: {name}: loss or gradient is not finite, nothing was changed; batch in {kept}"
+                )
+        in_window = sum(map(self.gatherer.filter.passes, groups)) / len(groups)
+        measured = {**learned.metrics, **step_metrics(groups)}
+        return {**measured, "filter/groups": len(groups), "filter/in_window_fraction": in_window}
+
+    def _finish(self, state: RunState, display: Display) -> RunState:
+        """Evaluate if it is time, watch, log: the state with nothing pending."""
+        assert state.pending is not None
+        metrics, step = state.pending, state.step
+        if _is_due(step, self.config.evaluate.every) or step == self.config.train.steps:
+            evaluation = self.held_out.evaluate()
+            state = state.evaluated(evaluation)
+            metrics = metrics | evaluation
+        memory, line = self.gauge.read()
+        if line:
+            display.say(line)
+        metrics = metrics | memory
+        collapse = self.watch.observe(step, metrics)
+        metrics = metrics | self.watch.metrics()
+        self.folder.log_metrics(step, metrics)
+        if collapse is not None:
+            display.say(collapse.explanation)
+        state = replace(state, latest=state.latest | metrics, pending=None, watch=self.watch.state())
+        display.show(step, state.latest)
+        return state
+
+    def _check_health(self, state: RunState) -> None:
+        """End a run that goes nowhere."""
+        if state.skipped_in_a_row > self.config.train.max_skipped_updates:
+            raise TrainingError(
+                f"step {state.step}: loss or gradient is not finite, {state.skipped_in_a_row} steps in a row; the "
+                f"weights are those of before, and the batch is in {self.folder.skipped_batch}. Lower "
+                "optimizer.learning_rate"
             )
-            cursor, batches = drawn[-1][0], batches + 1
-            kept = self.filter.select(drop_unscored(groups), config.train.prompts_per_step)
-        self._check_responses(step, groups, display)
-        return Gathered(groups, kept, cursor, batches)
+        if self.watch.collapse is not None and self.config.watch.on_collapse == "stop":
+            good = self.folder.checkpoints.newest_up_to(self.watch.last_good_step)
+            raise TrainingError(
+                f"{self.watch.collapse.explanation}; stopped, as watch.on_collapse says. The last checkpoint from "
+                f"before: {good or 'none'}"
+            )
 
-    def _prepare(self, step: int, groups: list[Group], display: Display) -> list[Group]:
-        """Add to the groups what the method needs beside log-probs; those of which it cannot be said are left out."""
-        left = groups
-        unscored: list[Unscored] = []
-        for number, preparation in enumerate(self.preparations):
-            # Nothing can be rolled out for no group.
-            if left:
-                prepared = preparation(left, derive_seed(self.config.seed, f"{step}/prepare/{number}"))
-                left = prepared.groups
-                unscored += prepared.unscored
-        self.folder.log_unscored(step, unscored)
-        lost, total = len(groups) - len(left), len(groups)
-        if lost:
-            reason = f"further answers could not be graded, such as: {unscored[0].detail}"
-            display.say(f"step {step}: {lost} of {total} groups left out, {reason}")
-            what = "groups are left out, since further answers could not be graded"
-            check_enough_graded(lost, total, self.config.verify.max_unscored_share, what, unscored)
-        return left
-
-    def _learn(self, step: int, is_last: bool, kept: list[Group], watch: Stopwatch) -> Metrics:
-        """Score, assign credit, update (lines 9 to 13)."""
-        config = self.config
-        with watch.time("score"):
-            experience = self.scorer.score(kept, self.policy.pad_token_id)
-        credit = self.credit.assign(experience.batch)
-        learning_rate = self.updater.learning_rate
-        with watch.time("update"):
-            stats = self.updater.update(experience, credit.advantages)
-        measured = to_metrics({**vars(stats), **credit_metrics(experience, credit, kept)}) | step_metrics(kept)
-        if _due(step, config.log.rollouts_every) or step == 1 or is_last:
-            shown = kept[: config.log.rollout_groups]
-            self.folder.log_rollouts(step, shown, experience, credit, self.policy.tokenizer)
-        in_window = sum(map(self.filter.passes, kept)) / len(kept)
-        return {**measured, "learning_rate": learning_rate, "filter/in_window_fraction": in_window}
-
-    def _check_responses(self, step: int, groups: list[Group], display: Display) -> None:
-        """Keep what could not be graded, and say so: it leaves the batch and would go unseen. Too much ends the run."""
-        unscored = [answer for group in groups for answer in group.unscored]
-        self.folder.log_unscored(step, unscored)
-        if unscored:
-            display.say(f"step {step}: {len(unscored)} responses could not be graded, such as: {unscored[0].detail}")
-            total, max_share = sum(len(group.responses) for group in groups), self.config.verify.max_unscored_share
-            check_enough_graded(len(unscored), total, max_share, "responses could not be graded", unscored)
+    def _save(self, state: RunState) -> None:
+        self.folder.checkpoints.save(
+            state.step,
+            self.saving.size(),
+            lambda folder: self.saving.write(folder, state),
+            self.watch.last_good_step,
+        )
 
 
-def rolled_out_prompts(config: Config) -> int:
-    """Prompts that a step rolls out, before the filter."""
-    return round(config.train.prompts_per_step * config.filter.oversample_factor)
+SKIPPED = ("skipped_updates", "prm/skipped_updates", "critic/skipped_updates")
+"""Metrics that are above 0 where an update was skipped."""
 
 
-def _due(step: int, every: int) -> bool:
+def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0

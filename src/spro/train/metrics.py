@@ -56,8 +56,7 @@ def credit_metrics(experience: Experience, credit: Credit, groups: Sequence[Grou
     """Spread of the advantages and of each of their terms over the tokens, and how far the sampler is off."""
     mask = experience.batch.response_mask
     old_log_probs = experience.batch.require("old_log_probs", "metrics")
-    sampled = [lp for group in groups for response in group.responses for lp in response.rollout_log_probs]
-    off = (torch.tensor(sampled, device=mask.device) - old_log_probs[mask]).abs()
+    off = (experience.rollout_log_probs - old_log_probs)[mask].abs()
     spread = {f"credit/{name}_std": values[mask].std(correction=0) for name, values in credit.terms.items()}
     return {
         "credit/advantage_std": credit.advantages[mask].std(correction=0),

@@ -7,6 +7,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from spro.report import CAUSES
 from spro.train.metrics import Metrics
 
 SHOWN = {"accuracy": "accuracy", "reward": "reward", "response_length/mean": "length", "entropy": "entropy"}
@@ -27,9 +28,19 @@ class Display(Protocol):
 
 
 def describe(metrics: Metrics) -> str:
-    """``accuracy 0.43  reward 0.43  length 37.4  entropy 0.31``."""
+    """``accuracy 0.43  reward 0.43  length 37.4  entropy 0.31``, behind the collapse if one is going on."""
     known = {label: metrics.get(name) for name, label in SHOWN.items()}
-    return "  ".join(f"{label} {value:.3g}" for label, value in known.items() if value is not None)
+    parts = [f"{label} {value:.3g}" for label, value in known.items() if value is not None]
+    return "  ".join(_collapse(metrics) + parts)
+
+
+def _collapse(metrics: Metrics) -> list[str]:
+    """``collapse since step 9 (process term)``; first, since a narrow terminal cuts the end off."""
+    began = metrics.get("watch/collapse_began")
+    if began is None:
+        return []
+    labels = [cause.label for name, cause in CAUSES.items() if metrics.get(f"watch/collapse/{name}") == began]
+    return [f"collapse since step {began:.0f} ({', '.join(labels)})"]
 
 
 class BarDisplay:

@@ -3,25 +3,25 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import torch
 from transformers import PreTrainedModel
 
 from spro import config
+from spro.models import MovingCopy, Reference
 
 
 class ReferenceUpdate(ABC):
     """What becomes of the reference after a step; never touches the policy."""
 
     @abstractmethod
-    def apply(self, reference: PreTrainedModel, policy: PreTrainedModel, step: int) -> None:
-        """Change the weights of ``reference`` in place, after ``step`` (from 1)."""
+    def apply(self, reference: Reference, policy: PreTrainedModel, step: int) -> None:
+        """Change ``reference`` in place, after ``step`` (from 1)."""
 
 
 @dataclass(frozen=True)
 class Frozen(ReferenceUpdate):
-    """Stays what the policy was before training."""
+    """Stays what it is: the policy before training, or the policy itself, whose moves need no help."""
 
-    def apply(self, reference: PreTrainedModel, policy: PreTrainedModel, step: int) -> None:
+    def apply(self, reference: Reference, policy: PreTrainedModel, step: int) -> None:
         """Nothing."""
 
 
@@ -31,10 +31,10 @@ class Periodic(ReferenceUpdate):
 
     every: int
 
-    def apply(self, reference: PreTrainedModel, policy: PreTrainedModel, step: int) -> None:
+    def apply(self, reference: Reference, policy: PreTrainedModel, step: int) -> None:
         """Copy when it is due."""
         if step % self.every == 0:
-            _mix(reference, policy, 0.0)
+            _moving(reference).move(policy, 0.0)
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,20 @@ class MovingAverage(ReferenceUpdate):
 
     decay: float
 
-    def apply(self, reference: PreTrainedModel, policy: PreTrainedModel, step: int) -> None:
+    def apply(self, reference: Reference, policy: PreTrainedModel, step: int) -> None:
         """Move towards the policy."""
-        _mix(reference, policy, self.decay)
+        _moving(reference).move(policy, self.decay)
 
 
-@torch.no_grad()
-def _mix(reference: PreTrainedModel, policy: PreTrainedModel, decay: float) -> None:
-    # Lerp from the policy's side: at decay 0 its bits, which ref + 1 * (policy - ref) need not be.
-    for kept, live in zip(reference.parameters(), policy.parameters(), strict=True):
-        kept.copy_(torch.lerp(live, kept, decay))
+def _moving(reference: Reference) -> MovingCopy:
+    assert isinstance(reference, MovingCopy), "hold_reference makes one for these settings"
+    return reference
 
 
 def build_reference(section: config.ReferenceConfig) -> ReferenceUpdate:
     """The behaviour that the settings name."""
     match section:
-        case config.FrozenReference():
+        case config.FrozenReference() | config.OldPolicyReference():
             return Frozen()
         case config.PeriodicReference():
             return Periodic(section.every)

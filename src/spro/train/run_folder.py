@@ -1,44 +1,80 @@
 """The run folder: settings, metrics, samples, checkpoints. What the report reads is written here."""
 
+import fcntl
 import json
+import os
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
+import torch
+from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
 from spro.config import Config
 from spro.credit import Credit
 from spro.errors import RunFolderError
 from spro.settings import dump_config
+from spro.train.checkpoint import Checkpoints
 from spro.train.experience import Experience
 from spro.train.group import Group, Unscored
 from spro.train.metrics import Metrics
 
 UNSCORED_AT_ONCE = 8
+LOCK = ".lock"
 
 
 class RunFolder:
-    """One run on the disk.
+    """One run on the disk, of which one process at a time writes.
+
+    Close it, or end the process, before another may write.
 
     Args:
-        path: must not exist yet.
+        path: must not exist yet, unless the run is resumed.
         config: the resolved settings.
+        resume: whether it may exist.
 
     Raises:
-        RunFolderError: the folder exists or cannot be made.
+        RunFolderError: the folder exists or cannot be made, or another process is at work in it.
     """
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, config: Config, resume: bool = False) -> None:
         self.path = path
-        self.checkpoints = path / "checkpoints"
+        self.checkpoints = Checkpoints(path / "checkpoints", config.log.keep_checkpoints)
         self.rollouts = path / "rollouts"
-        check_free(path)
+        self.skipped_batch = path / "skipped_batch.safetensors"
+        if not resume:
+            check_free(path)
         try:
-            self.rollouts.mkdir(parents=True)
-            (path / "config.yaml").write_text(dump_config(config), "utf-8")
+            path.mkdir(parents=True, exist_ok=resume)
+            self._lock: int | None = _lock(path)
+            # First of all: a folder without settings is none to go on with.
+            replace_text(path / "config.yaml", dump_config(config))
+            self.rollouts.mkdir(exist_ok=resume)
         except OSError as error:
             raise RunFolderError(f"cannot make the run folder {str(path)!r}: {error}") from error
+
+    def close(self) -> None:
+        """Let another process write; twice does no harm."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def cut_back(self, step: int, measured: int) -> None:
+        """Forget what a run logged that goes on from an earlier state, and will log it again.
+
+        Args:
+            step: trained.
+            measured: the last step whose metrics are part of that state; one less where they are pending.
+        """
+        for name, last in (("metrics.jsonl", measured), ("unscored.jsonl", step)):
+            path = self.path / name
+            if path.exists():
+                kept = [line for line in path.read_text("utf-8").splitlines(keepends=True) if _is_up_to(line, last)]
+                replace_text(path, "".join(kept))
+        for path in self.rollouts.glob("step-*.jsonl"):
+            if int(path.stem.removeprefix("step-")) > step:
+                path.unlink()
 
     def log_metrics(self, step: int, metrics: Metrics) -> None:
         """Append one line to ``metrics.jsonl``."""
@@ -70,6 +106,21 @@ class RunFolder:
                 sample = {"step": step, "group": number, **_sample(groups[number], i, per_token, tokenizer)}
                 file.write(json.dumps(sample) + "\n")
 
+    def keep_batch(self, step: int, experience: Experience, credit: Credit) -> Path:
+        """Write the tensors of a step whose update was skipped, in place of those of an earlier one."""
+        sequences = experience.sequences
+        tensors = {name: tensor for name, tensor in vars(experience.batch).items() if tensor is not None}
+        tensors |= {
+            # Of prompt and response, where the batch has at most the response.
+            "token_ids": sequences.rectangle(credit.advantages.device),
+            "prompt_lengths": torch.tensor([len(prompt) for prompt in sequences.prompts]),
+            "advantages": credit.advantages,
+            "rollout_log_probs": experience.rollout_log_probs,
+        }
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, self.skipped_batch, metadata={"step": str(step)})
+        return self.skipped_batch
+
     def log_unscored(self, step: int, unscored: Sequence[Unscored]) -> None:
         """Append the first of a step's answers that could not be graded to ``unscored.jsonl``."""
         if not unscored:
@@ -100,6 +151,7 @@ def _sample(
         "reward_parts": dict(group.judged[i].parts),
         "finish_reason": response.finish_reason,
         "tokens": [tokenizer.decode([token_id]) for token_id in response.token_ids],
+        "response_mask": response.response_mask,
         "advantages": per_token["advantages"],
         "terms": {name.removeprefix("terms/"): v for name, v in per_token.items() if name.startswith("terms/")},
         "old_log_probs": per_token.get("old_log_probs"),
@@ -110,7 +162,40 @@ def _sample(
 def check_free(path: Path) -> None:
     """Refuse a run folder that exists, before hours go into a run that could not be written."""
     if path.exists():
-        raise RunFolderError(f"the run folder {str(path)!r} exists already; choose another with run_dir=... or move it")
+        raise RunFolderError(
+            f"the run folder {str(path)!r} exists already; go on with it by --resume, choose another with run_dir=... "
+            "or move it"
+        )
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    aside = path.with_name(f".writing-{path.name}")
+    aside.write_text(text, "utf-8")
+    aside.replace(path)
+
+
+def _lock(path: Path) -> int:
+    """Held until the descriptor is closed; the system does that, however this process ends."""
+    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise
+        raise RunFolderError(
+            f"another process trains in the run folder {str(path)!r}; wait for it or end it"
+        ) from error
+    return descriptor
+
+
+def _is_up_to(line: str, step: int) -> bool:
+    """Whether a line was logged at or before a step; what a killed process wrote half is behind it."""
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def pick_run_dir(config: Config) -> Path:

@@ -1,7 +1,5 @@
 """From settings to the parts of a run. Everything that can be wrong is found here, before anything is written."""
 
-from collections.abc import Set
-
 import torch
 
 from spro.config import Config, CreditConfig, LossConfig
@@ -9,19 +7,24 @@ from spro.credit import METHODS, Method
 from spro.errors import ConfigError, DataError
 from spro.loss import SURROGATES, Surrogate
 from spro.models import Policy, load_policy
-from spro.rollout import EmbeddedEngine
-from spro.tasks import Prompt, encode_prompts, load_task
-from spro.train.experience import Scorer
+from spro.tasks import Prompt, TaskData, encode_prompts, load_task
+from spro.train.beside import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
 from spro.train.filter import build_filter
+from spro.train.gather import Gatherer, rolled_out_prompts
 from spro.train.grading import Grading
 from spro.train.held_out import HeldOut
-from spro.train.loop import Trainer, rolled_out_prompts
+from spro.train.interrupt import StopRequest
+from spro.train.learn import Learner
+from spro.train.loop import Trainer
 from spro.train.named import Registry
 from spro.train.order import PromptOrder
 from spro.train.prepare import build_preparations, sampling_of
-from spro.train.reference import build_reference
 from spro.train.run_folder import RunFolder, check_free, pick_run_dir
+from spro.train.saving import Saving
+from spro.train.speaker import build_speaker
+from spro.train.state import seed_generators
 from spro.train.update import Updater
+from spro.train.watch import Watch
 
 CREDIT_TYPES: Registry[Method] = Registry("credit", "method", METHODS)
 LOSS_TYPES: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
@@ -54,25 +57,59 @@ def resolve(config: Config) -> Config:
     )
 
 
-def build_trainer(config: Config, grading: Grading) -> Trainer:
+def build_trainer(config: Config, grading: Grading, stop: StopRequest | None = None, resume: bool = False) -> Trainer:
     """Load, check and connect the parts of a run; the run folder is made last.
 
     Args:
         config: resolved.
         grading: stays the caller's to close.
+        stop: asked between the small parts of a step.
+        resume: the run folder may exist, and the run then goes on.
 
     Raises:
         UserError: see ``load_policy``, ``load_task``, ``build_credit``, ``RunFolder``.
     """
     assert config.run_dir is not None
-    check_free(config.run_dir)
+    if not resume:
+        check_free(config.run_dir)
+    stop = StopRequest() if stop is None else stop
     credit, surrogate = build_credit(config.credit), build_surrogate(config.loss)
-    needs = credit.needs | ({"ref_log_probs"} if config.loss.kl_loss_coef > 0 else set())
-    _check_reference_is_read(config, needs)
+    teacher = pick_teacher(config, credit)
+    needs = find_needs(config, credit, teacher)
     torch.set_num_threads(config.model.threads)
-    torch.manual_seed(config.seed)
+    seed_generators(config.seed)
     task = load_task(config.task, config.seed, grading.problem_with, grading.columns)
-    policy = load_policy(config.model.path, config.model.device)
+    model = config.model
+    policy = load_policy(model.path, model.device, model.dtype, model.lora, config.seed)
+    train_prompts, held_out_prompts = _encode(config, policy, task)
+    notes = grading.prepare({prompt.problem.verifier for prompt in train_prompts + held_out_prompts})
+    judge = grading.judge(policy.tokenizer)
+    speaker = build_speaker(config, policy, task.tool, train_prompts, stop)
+    engine = speaker.engine
+    sources = build_sources(config, policy.model, needs, credit, stop)
+    optimizer = policy_optimizer(config, policy.model, needs, stop)
+    updater = Updater(policy.model, surrogate, speaker.correction, config, optimizer, memory_saver(config), stop.check)
+    folder = RunFolder(config.run_dir, config, resume)
+    preparations = build_preparations(needs, config, policy, engine, judge)
+    order = PromptOrder(train_prompts, config.seed)
+    evaluated = held_out_prompts if config.evaluate.every else ()
+    return Trainer(
+        config=config,
+        gatherer=Gatherer(config, order, engine, judge, build_filter(config.filter), preparations, folder, stop.check),
+        learner=Learner(config, policy, needs, sources, credit, teacher, updater),
+        held_out=HeldOut(engine, judge.of_scores_alone, evaluated, sampling_of(config), config.seed),
+        push=speaker.push,
+        close=speaker.close,
+        watch=Watch(config.watch),
+        saving=Saving(policy, optimizer, sources),
+        folder=folder,
+        stop=stop,
+        notes=(str(task.report), *notes),
+    )
+
+
+def _encode(config: Config, policy: Policy, task: TaskData) -> tuple[tuple[Prompt, ...], tuple[Prompt, ...]]:
+    """The prompts to train on and those held out, which fit the model and are enough."""
     limit = config.rollout.max_prompt_length
     train_prompts = encode_prompts(policy.tokenizer, task.train, limit, task.report)
     held_out_prompts = encode_prompts(policy.tokenizer, task.held_out, limit, task.report)
@@ -80,45 +117,7 @@ def build_trainer(config: Config, grading: Grading) -> Trainer:
         raise DataError(f"no problem is left to train on: {task.report}")
     _check_lengths(config, policy, train_prompts + held_out_prompts)
     _check_enough(config, len(train_prompts))
-    notes = grading.prepare({prompt.problem.verifier for prompt in train_prompts + held_out_prompts})
-    judge = grading.judge(policy.tokenizer)
-    engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, config.rollout.max_rows)
-    return Trainer(
-        config=config,
-        policy=policy,
-        order=PromptOrder(train_prompts, config.seed),
-        engine=engine,
-        judge=judge,
-        filter=build_filter(config.filter),
-        preparations=build_preparations(needs, config, policy, engine, judge),
-        scorer=Scorer(
-            policy.model,
-            needs,
-            config.rollout.temperature,
-            config.train.micro_batch_size,
-            build_reference(config.reference),
-        ),
-        credit=credit,
-        updater=Updater(policy.model, surrogate, config),
-        held_out=HeldOut(
-            engine,
-            judge.of_scores_alone,
-            held_out_prompts if config.evaluate.every else (),
-            sampling_of(config),
-            config.seed,
-        ),
-        notes=(str(task.report), *notes),
-        folder=RunFolder(config.run_dir, config),
-    )
-
-
-def _check_reference_is_read(config: Config, needs: Set[str]) -> None:
-    """Refuse a reference that follows the policy where nothing reads one."""
-    if config.reference.type != "frozen" and "ref_log_probs" not in needs:
-        raise ConfigError(
-            f"reference.type is {config.reference.type!r}, and nothing reads a reference: credit.type "
-            f"{config.credit.type!r} does not need one, and loss.kl_loss_coef is 0"
-        )
+    return train_prompts, held_out_prompts
 
 
 def _check_enough(config: Config, prompts: int) -> None:

@@ -1,12 +1,11 @@
 """The policy update: Algorithm 1, lines 11 to 13.
 
-Axis legend: B responses of the step, b of a mini-batch, T response positions.
+Axis legend: B responses of the step, b of a micro-batch, T response positions.
 """
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import torch
@@ -14,10 +13,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from spro.config import Config
-from spro.errors import TrainingError
 from spro.loss import (
     KL_ESTIMATORS,
     REDUCTIONS,
+    RolloutCorrection,
     Surrogate,
     entropy_bonus,
     kl_penalty,
@@ -25,8 +24,13 @@ from spro.loss import (
     token_mean,
     weighted_sum,
 )
-from spro.models import score_responses
+from spro.models import pack, score_responses
 from spro.train.experience import Experience
+from spro.train.lessons import Lessons
+from spro.train.optimizer import Optimizer
+
+SavingMemory = Callable[[PreTrainedModel], AbstractContextManager[object]]
+"""Makes a context for a forward whose backward is to come, such as ``checkpointed``."""
 
 
 @dataclass(frozen=True)
@@ -37,118 +41,124 @@ class UpdateStats:
         loss: with the entropy bonus and the KL penalty.
         entropy: nats a token, of the policy before each optimizer step.
         clip_fraction: share of the tokens at which a clip of the surrogate decided.
+        rollout_is_weight: mean weight of a token by truncated importance sampling; 1 where that is off.
         grad_norm: before it is clipped.
+        skipped_updates: share of the optimizer steps that were skipped, since loss or gradient was not finite.
     """
 
     loss: Tensor
     entropy: Tensor
     clip_fraction: Tensor
+    rollout_is_weight: Tensor
     grad_norm: Tensor
+    skipped_updates: Tensor
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some rows of a step, and what each of their tokens weighs in the whole mini-batch.
+
+    Attributes:
+        rows: numbers of the rows.
+        weights: float32 [b, T], of the loss.
+        token_weights: float32 [b, T], of means over tokens.
+    """
+
+    rows: tuple[int, ...]
+    weights: Tensor
+    token_weights: Tensor
 
 
 class Updater:
-    """AdamW with cosine decay on the surrogate; knows advantages and not where they come from.
+    """Takes the optimizer steps on the surrogate; knows lessons and not where they come from.
 
     Args:
         model: the policy.
         surrogate: what is maximised.
-        config: its ``loss`` but for the surrogate, ``optimizer``, ``train`` and, for what was sampled how, ``rollout``.
+        correction: for responses that another engine sampled.
+        config: its ``loss`` but for the surrogate, ``train`` and, for what was sampled how, ``rollout``.
+        optimizer: of the policy's weights.
+        saving_memory: around each forward that is trained on.
+        check: called before each micro-batch; what it raises ends the update with nothing changed.
     """
 
-    def __init__(self, model: PreTrainedModel, surrogate: Surrogate, config: Config) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        surrogate: Surrogate,
+        correction: RolloutCorrection,
+        config: Config,
+        optimizer: Optimizer,
+        saving_memory: SavingMemory,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.model = model
         self.surrogate = surrogate
+        self.correction = correction
         self.loss = config.loss
         self.train = config.train
         self.rollout = config.rollout
-        self.max_grad_norm = config.optimizer.max_grad_norm
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.optimizer.learning_rate, weight_decay=config.optimizer.weight_decay
-        )
-        factor = partial(cosine_factor, warmup_steps=config.optimizer.warmup_steps, steps=config.optimizer_steps)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
+        self.optimizer = optimizer
+        self.saving_memory = saving_memory
+        self.check = check
 
-    @property
-    def learning_rate(self) -> float:
-        """Of the next optimizer step."""
-        return float(self.schedule.get_last_lr()[0])
-
-    def update(self, experience: Experience, advantages: Tensor) -> UpdateStats:
-        """Take the optimizer steps of one training step.
-
-        Raises:
-            TrainingError: loss or gradient is not finite; the weights are those of before this optimizer step.
-        """
+    def update(self, experience: Experience, lessons: Lessons) -> UpdateStats:
+        """Take the optimizer steps of one training step; one whose loss or gradient is not finite is skipped."""
         stats = [
-            self._optimizer_step(experience, advantages, start, stop)
+            self._optimizer_step(experience, lessons, first, last)
             for _ in range(self.train.update_epochs)
-            for start, stop in mini_batches(experience.group_starts, self.train.mini_batches)
+            for first, last in mini_batches(len(experience.group_starts) - 1, self.train.mini_batches)
         ]
         return UpdateStats(*torch.stack([torch.stack(row) for row in stats]).mean(dim=0))
 
-    def _optimizer_step(
-        self, experience: Experience, advantages: Tensor, start: int, stop: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Loss, entropy, clip fraction and gradient norm of one optimizer step on the rows ``start`` to ``stop``."""
-        mask = experience.batch.response_mask[start:stop]
-        weights = REDUCTIONS[self.loss.loss_reduction](mask, self.rollout.max_response_length)
-        token_weights = token_mean(mask, self.rollout.max_response_length)
-        totals = torch.zeros(3, device=mask.device)
-        for first in range(start, stop, self.train.micro_batch_size):
-            last = min(first + self.train.micro_batch_size, stop)
-            rows = slice(first - start, last - start)
-            totals += self._micro_batch(experience, advantages, first, last, weights[rows], token_weights[rows])
+    def _optimizer_step(self, experience: Experience, lessons: Lessons, first: int, last: int) -> tuple[Tensor, ...]:
+        """One optimizer step on the groups ``first`` to ``last``; the fields of ``UpdateStats``."""
+        totals = torch.zeros(len(fields(UpdateStats)) - 2, device=self.model.device)
         try:
-            grad_norm = torch.nn.utils.clip_grad_norm_(
-                self.model.parameters(), self.max_grad_norm, error_if_nonfinite=True
-            )
-        except RuntimeError as error:
-            self.optimizer.zero_grad()
-            raise TrainingError(
-                "the gradient is not finite; the weights are those of before this update. Lower optimizer.learning_rate"
-            ) from error
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.schedule.step()
-        loss, entropy, clip_fraction = totals
-        return loss, entropy, clip_fraction, grad_norm
+            for portion in self._portions(experience, lessons, first, last):
+                self.check()
+                totals += self._micro_batch(experience, lessons, portion)
+        except BaseException:
+            self.optimizer.forget()
+            raise
+        applied = self.optimizer.step(totals[0])
+        return (*totals, applied.grad_norm, applied.skipped)
 
-    def _micro_batch(
-        self, experience: Experience, advantages: Tensor, first: int, last: int, weights: Tensor, token_weights: Tensor
-    ) -> Tensor:
-        """Add the gradient of some rows; their share of loss, entropy and clip fraction, [3], detached."""
-        sequences = experience.sequences.rows(first, last)
+    def _portions(self, experience: Experience, lessons: Lessons, first: int, last: int) -> Iterator[Portion]:
+        """The micro-batches; each token weighs what it does in the whole mini-batch, however that is cut."""
+        start, stop = experience.group_starts[first], experience.group_starts[last]
+        mask = experience.batch.response_mask[start:stop]
+        limit = self.rollout.max_response_length
+        weights, token_weights = REDUCTIONS[self.loss.loss_reduction](mask, limit), token_mean(mask, limit)
+        for rows in pack(lessons.units(first, last), experience.sequences.lengths, self.train.micro_batch_tokens):
+            own = torch.tensor(rows, device=mask.device) - start
+            yield Portion(rows, weights[own], token_weights[own])
+
+    def _micro_batch(self, experience: Experience, lessons: Lessons, portion: Portion) -> Tensor:
+        """Add the gradient of some rows; their share of loss, entropy, clip fraction and weight, [4], detached."""
+        sequences = experience.sequences.select(portion.rows)
         width = sequences.response_width
-        old_log_probs = experience.batch.require("old_log_probs", "update")[first:last, :width]
-        advantages = advantages[first:last, :width]
-        weights, token_weights = weights[:, :width], token_weights[:, :width]
-
-        scores = score_responses(self.model, sequences, self.rollout.temperature)
-        loss = policy_loss(self.surrogate, scores.log_probs, old_log_probs, advantages, weights)
+        rows = torch.tensor(portion.rows, device=self.model.device)
+        weights, token_weights = portion.weights[:, :width], portion.token_weights[:, :width]
+        with self.saving_memory(self.model):
+            scores = score_responses(self.model, sequences, self.rollout.temperature)
+        old_log_probs, advantages = lessons.give(rows, scores.log_probs.detach())
+        trust = self.correction(old_log_probs, experience.rollout_log_probs[rows, :width])
+        # Every surrogate is proportional to the advantage, so a weight on it is a weight on the loss.
+        loss = policy_loss(self.surrogate, scores.log_probs, old_log_probs, trust * advantages, weights)
         loss = loss + entropy_bonus(scores.entropy, token_weights, self.loss.entropy_coef)
         if self.loss.kl_loss_coef > 0:
-            ref_log_probs = experience.batch.require("ref_log_probs", "update")[first:last, :width]
+            ref_log_probs = experience.batch.require("ref_log_probs", "update")[rows, :width]
             estimator = KL_ESTIMATORS[self.loss.kl_estimator]
             loss = loss + kl_penalty(scores.log_probs, ref_log_probs, weights, estimator, self.loss.kl_loss_coef)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             clipped = self.surrogate.is_clipped(scores.log_probs, old_log_probs, advantages, weights > 0)
-            parts = [loss, weighted_sum(scores.entropy, token_weights), weighted_sum(clipped, token_weights)]
-            return torch.stack(parts).detach()
+            means = [weighted_sum(values, token_weights) for values in (scores.entropy, clipped, trust)]
+            return torch.stack([loss, *means]).detach()
 
 
-def mini_batches(group_starts: tuple[int, ...], count: int) -> Iterator[tuple[int, int]]:
-    """Cut the rows into ``count`` runs of whole groups of nearly equal number; empty runs are left out."""
-    groups = len(group_starts) - 1
-    cuts = [group_starts[groups * part // count] for part in range(count + 1)]
-    yield from ((start, stop) for start, stop in pairwise(cuts) if start < stop)
-
-
-def cosine_factor(step: int, warmup_steps: int, steps: int) -> float:
-    """Share of the learning rate at an optimizer step (from 0): a linear rise, then half a cosine that ends at 0.
-
-    The rise starts at 1 / warmup_steps, not at 0, which would waste the first rollouts.
-    """
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / (steps - warmup_steps)))
+def mini_batches(groups: int, count: int) -> Iterator[tuple[int, int]]:
+    """Cut so many groups into ``count`` runs of nearly equal number; empty ones are left out."""
+    cuts = [groups * part // count for part in range(count + 1)]
+    yield from ((first, last) for first, last in pairwise(cuts) if first < last)

@@ -106,6 +106,49 @@ def test_ungraded_responses_are_named(folder: Any, page_of: Callable[[Any], str]
     assert "25.0 % of the responses could not be graded (at worst 50.0 % in a step)" in text
 
 
+def collapsed(step: int, **named: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"step": step, "accuracy": 0.4 if step < 9 else 0.1, "watch/collapse_began": None}
+    for cause, began in named.items():
+        row |= {"watch/collapse_began": began, f"watch/collapse/{cause}": began}
+    return row
+
+
+def test_a_collapse_is_named_with_its_step_its_cause_and_a_remedy(
+    folder: Any, page_of: Callable[[Any], str], parse: Any
+) -> None:
+    folder.metrics([*map(collapsed, range(1, 13)), *(collapsed(s, process_term=9) for s in range(13, 21))])
+    text = parse(page_of(folder)).shown.replace("\u00a0", " ")
+    assert (
+        "The run collapsed at step 9 (recognised at step 13): training accuracy 40.0 % before, 10.0 % at step 20; "
+        "likely cause: the process term outgrew the outcome term. To try: lower credit.beta or "
+    ) in text
+    assert "recovered" not in text
+
+
+def test_each_collapse_is_named_and_whether_the_run_recovered(
+    folder: Any, page_of: Callable[[Any], str], parse: Any
+) -> None:
+    rows = [collapsed(s, kl=9) if 13 <= s < 16 else collapsed(s) for s in range(1, 31)]
+    folder.metrics([*rows, collapsed(31, of_a_later_version=30)])
+    text = parse(page_of(folder)).shown.replace("\u00a0", " ")
+    assert "10.0 % at step 15; likely cause: the policy went far from the reference. It has recovered since." in text
+    assert "The run collapsed at step 30 (recognised at step 31)" in text
+    assert "likely cause: of_a_later_version." in text
+
+
+def test_a_run_without_collapse_says_nothing_of_it(folder: Any, page_of: Callable[[Any], str], parse: Any) -> None:
+    folder.metrics(map(collapsed, range(1, 13)))
+    assert "collapse" not in parse(page_of(folder)).shown.lower()
+
+
+def test_what_the_watch_tracks_is_drawn(folder: Any, page_of: Callable[[Any], str]) -> None:
+    keys = {"ratio": "watch/process_over_outcome", "repeated": "response/repeated_ngrams", "kl": "kl"}
+    folder.metrics({"step": s, **dict.fromkeys(keys.values(), s / 8)} for s in (1, 2, 3))
+    page = page_of(folder)
+    for chart, key in keys.items():
+        assert list(table_of(page, chart)) == [key]
+
+
 def test_the_config_is_shown_as_text(full: Any, page_of: Callable[[Any], str], parse: Any) -> None:
     full.config("task: {type: '<b>x</b>'}\ncredit: {type: my_method, note: '\"><script>1</script>'}\n")
     page = page_of(full)
@@ -191,6 +234,7 @@ def test_the_tables_hold_the_metrics(full: Any, page_of: Callable[[Any], str], t
         "gradient": ["grad_norm"],
         "clip": ["clip_fraction"],
         "filter": ["filter/in_window_fraction"],
+        "cap": ["response_length/clip_ratio"],
         "seconds": ["time/step_s"],
     }
     for chart, keys in charts.items():
@@ -205,14 +249,14 @@ def test_the_tables_hold_the_metrics(full: Any, page_of: Callable[[Any], str], t
 def test_every_figure_is_named_and_reachable(full: Any, page_of: Callable[[Any], str], parse: Any) -> None:
     tree = parse(page_of(full))
     plots = tree.classes("plot")
-    assert len(plots) == 8
+    assert len(plots) == 9
     names = {a.get("id") for _, a in tree.elements}
     for plot in plots:
         assert plot["role"] == "img"
         assert plot["tabindex"] == "0"
         assert set((plot["aria-labelledby"] or "").split()) <= names
-    assert len(tree.named("desc")) == 8
-    assert len(tree.named("table")) == 8
+    assert len(tree.named("desc")) == 9
+    assert len(tree.named("table")) == 9
 
 
 def test_absent_and_unmeasured_metrics_leave_no_frame(folder: Any, page_of: Callable[[Any], str], parse: Any) -> None:

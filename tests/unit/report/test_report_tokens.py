@@ -69,6 +69,32 @@ def test_every_token_carries_its_numbers(folder: Any, page_of: Callable[[Any], s
     assert "ref log-prob" not in (second["title"] or "")
 
 
+def test_a_tools_tokens_are_shown_as_such_without_a_number(
+    folder: Any, page_of: Callable[[Any], str], parse: Any, sample: Any
+) -> None:
+    line = sample("p", ["1", "=", "9", "#"], 1.0, response_mask=[True, True, False])
+    # What stands at a tool's token says nothing, whatever it is.
+    line |= {"advantages": [0.5, -1.0, 77.0, 0.25], "terms": {"outcome": 3.0, "msa": [0.0, 0.0, -88.0, 0.0]}}
+    tree = parse(page_of(folder.metrics(METRICS).rollouts(1, [line])))
+    tokens = tree.classes("token")
+    assert ["data-tool" in token for token in tokens] == [False, False, True, False]
+    assert (tokens[2]["title"] or "").split("\n") == ["token 3 of 4", "written by a tool"]
+    assert (tokens[2]["class"], tokens[2]["data-v"]) == ("token zero", "- - -")
+    assert tree.classes("group")[0]["data-scales"] == "1 3 0"
+    assert "4 tokens, 1 of them a tool's" in tree.shown
+    assert "Dotted tokens are a tool's" in tree.shown
+
+
+@pytest.mark.parametrize("mask", [None, [True, True], [True], "junk", [1, None]])
+def test_where_no_tool_wrote_nothing_is_said_of_tools(
+    folder: Any, page_of: Callable[[Any], str], parse: Any, sample: Any, mask: object
+) -> None:
+    page = page_of(folder.metrics(METRICS).rollouts(1, [sample("p", ["a", "b"], 1.0, response_mask=mask)]))
+    tree = parse(page)
+    assert not any("data-tool" in token for token in tree.classes("token"))
+    assert "tool's" not in tree.shown
+
+
 def test_newlines_are_seen_and_break(folder: Any, page_of: Callable[[Any], str], parse: Any, sample: Any) -> None:
     folder.metrics(METRICS).rollouts(1, [sample("p", ["a", "\n", "b"], 1.0)])
     assert "a\u23ce\nb" in parse(page_of(folder)).shown

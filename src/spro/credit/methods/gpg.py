@@ -10,7 +10,7 @@ from spro.checks import check_above_zero
 from spro.credit.baselines import group_centered
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import whole_response
-from spro.credit.methods.method import Method
+from spro.credit.methods.method import Method, Scope
 from spro.credit.reduce import group_std
 
 
@@ -29,6 +29,7 @@ class GPG(Method):
 
     f_norm: float = 1.0
     name: ClassVar[str] = "gpg"
+    scope: ClassVar[Scope] = "batch"
 
     def __post_init__(self) -> None:
         check_above_zero(f_norm=self.f_norm)
@@ -58,6 +59,7 @@ class GPGVerl(GPG):
     """
 
     name: ClassVar[str] = "gpg_verl"
+    scope: ClassVar[Scope] = "batch"
 
     def informative(self, batch: TokenBatch) -> Bool[Tensor, " B"]:
         """Responses that the scale counts."""

@@ -3,14 +3,16 @@
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
 from functools import reduce
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from spro.credit.batch import TokenBatch
+from spro.credit.flows import whole_response
 
+Scope = Literal["group", "batch"]
 REQUIRED = "required"
 """Stands in ``hyper_parameters`` for the default of a field that has none."""
 
@@ -40,9 +42,17 @@ class Method(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     """Names of the optional tensors of ``TokenBatch`` that the method reads; the trainer makes these and no others."""
 
+    scope: ClassVar[Scope] = "group"
+    """From what a response's advantages are made: its own group, so that a batch may be cut between groups, or all."""
+
     @abstractmethod
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """The named summands of the advantage, for logs and pictures; each a new tensor, 0 off the mask."""
+
+    @torch.no_grad()
+    def returns(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """What a critic learns beside the method, if that needs ``values``: the outcome, at every token; 0 off them."""
+        return whole_response(batch.outcome_rewards, batch.response_mask)
 
     @torch.no_grad()
     def assign(self, batch: TokenBatch) -> Credit:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from spro.checks import check_at_least_zero, check_share
 from spro.credit.baselines import whitened
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import generalized_advantage
-from spro.credit.methods.method import Method
+from spro.credit.methods.method import Method, Scope
 from spro.credit.sources import at_last_token, log_ratio
 
 
@@ -32,6 +33,7 @@ class PPO(Method):
     gamma: float = 1.0
     lam: float = 1.0
     name: ClassVar[str] = "ppo"
+    scope: ClassVar[Scope] = "batch"
     needs: ClassVar[frozenset[str]] = frozenset({"values"})
 
     def __post_init__(self) -> None:
@@ -43,9 +45,18 @@ class PPO(Method):
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: whitening mixes rewards and values."""
-        mask, values = batch.response_mask, batch.require("values", self.name)
-        advantage = generalized_advantage(self.rewards(batch), values, mask, self.gamma, self.lam)
-        return {"whitened": whitened(advantage, mask)}
+        return {"whitened": whitened(self.gae(batch), batch.response_mask)}
+
+    def gae(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """The advantage before whitening."""
+        values = batch.require("values", self.name)
+        return generalized_advantage(self.rewards(batch), values, batch.response_mask, self.gamma, self.lam)
+
+    @torch.no_grad()
+    def returns(self, batch: TokenBatch) -> Float[Tensor, "B T"]:
+        """What the critic learns: the advantage before whitening + V(s_t) (verl's ``compute_gae_advantage_return``)."""
+        returns = self.gae(batch) + batch.require("values", self.name)
+        return returns.masked_fill(~batch.response_mask, 0.0)
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class PPOWithKL(PPO):
 
     kl_reward_coef: float = 0.001
     name: ClassVar[str] = "ppo_kl"
+    scope: ClassVar[Scope] = "batch"
     needs: ClassVar[frozenset[str]] = frozenset({"values", "old_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:

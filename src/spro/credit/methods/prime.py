@@ -10,7 +10,7 @@ from spro.checks import check_at_least_zero, check_share
 from spro.credit.baselines import leave_one_out, leave_one_out_tokens, whitened
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import discounted_return, suffix_sum, whole_response
-from spro.credit.methods.method import Method
+from spro.credit.methods.method import Method, Scope
 from spro.credit.reduce import group_size, group_sum, is_alone, masked_mean
 from spro.credit.sources import at_last_token, log_ratio, without_last_token
 
@@ -72,6 +72,7 @@ class PRIMERepository(Method):
 
     gamma: float = 1.0
     name: ClassVar[str] = "prime_repository"
+    scope: ClassVar[Scope] = "batch"
     needs: ClassVar[frozenset[str]] = frozenset({"prm_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:
@@ -107,6 +108,7 @@ class PRIMERecipe(Method):
     process_coef: float = 5.0
     outcome_coef: float = 5.0
     name: ClassVar[str] = "prime_recipe"
+    scope: ClassVar[Scope] = "batch"
     needs: ClassVar[frozenset[str]] = frozenset({"prm_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:

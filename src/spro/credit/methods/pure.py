@@ -16,7 +16,7 @@ from spro.checks import check_above_zero, check_finite
 from spro.credit.baselines import leave_one_out, leave_one_out_tokens, whitened
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import soft_min_form, suffix_min, suffix_sum, whole_response
-from spro.credit.methods.method import Method
+from spro.credit.methods.method import Method, Scope
 from spro.credit.reduce import group_sum, is_alone, masked_mean, others_mean
 from spro.credit.sources import at_last_token, at_step_ends, tokens_a_step
 
@@ -45,6 +45,7 @@ class PURE(Method):
     temperature: float = 0.1
     outcome_coef: float = 1.0
     name: ClassVar[str] = "pure"
+    scope: ClassVar[Scope] = "batch"
     needs: ClassVar[frozenset[str]] = frozenset({"step_ids", "step_rewards", "step_mask"})
 
     def __post_init__(self) -> None:
@@ -87,6 +88,7 @@ class PUREStepBaseline(PURE):
     """
 
     name: ClassVar[str] = "pure_step_baseline"
+    scope: ClassVar[Scope] = "batch"
 
     def baseline(self, batch: TokenBatch, rewards: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
         """What a step brought the others."""
@@ -113,6 +115,7 @@ class PUREReturnBaseline(PURE):
 
     max_response_length: int = field(kw_only=True)
     name: ClassVar[str] = "pure_return_baseline"
+    scope: ClassVar[Scope] = "batch"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -150,6 +153,7 @@ class PUREStrict(Method):
 
     outcome_coef: float = 1.0
     name: ClassVar[str] = "pure_strict"
+    scope: ClassVar[Scope] = "batch"
     needs: ClassVar[frozenset[str]] = frozenset({"step_ids", "step_rewards", "step_mask"})
 
     def __post_init__(self) -> None:

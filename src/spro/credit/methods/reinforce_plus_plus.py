@@ -10,7 +10,7 @@ from spro.checks import check_at_least_zero, check_share
 from spro.credit.baselines import group_centered, whitened
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import discounted_return, whole_response
-from spro.credit.methods.method import Method
+from spro.credit.methods.method import Method, Scope
 from spro.credit.sources import at_last_token, log_ratio
 
 
@@ -36,6 +36,7 @@ class ReinforcePlusPlus(Method):
     kl_reward_coef: float = 0.001
     gamma: float = 1.0
     name: ClassVar[str] = "reinforce_plus_plus"
+    scope: ClassVar[Scope] = "batch"
     needs: ClassVar[frozenset[str]] = frozenset({"old_log_probs", "ref_log_probs"})
 
     def __post_init__(self) -> None:
@@ -63,6 +64,7 @@ class ReinforcePlusPlusBaseline(Method):
     """
 
     name: ClassVar[str] = "reinforce_plus_plus_baseline"
+    scope: ClassVar[Scope] = "batch"
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """The outcome term alone."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from spro.credit.baselines import regress_on_other_groups
 from spro.credit.batch import TokenBatch
 from spro.credit.flows import previous_value
+from spro.credit.methods.method import Scope
 from spro.credit.methods.spro import SPRO
 
 
@@ -32,6 +33,7 @@ class SPROControlVariate(SPRO):
     """
 
     name: ClassVar[str] = "spro_control_variate"
+    scope: ClassVar[Scope] = "batch"
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """The outcome term, and what is subtracted."""

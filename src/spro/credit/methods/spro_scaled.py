@@ -9,6 +9,7 @@ from torch import Tensor
 from spro.checks import check_above_zero, check_at_least_zero
 from spro.credit.baselines import masked_std
 from spro.credit.batch import TokenBatch
+from spro.credit.methods.method import Scope
 from spro.credit.methods.spro import SPRO
 
 
@@ -32,6 +33,7 @@ class SPROScaled(SPRO):
     share: float = 0.1
     msa_eps: float = 1e-3
     name: ClassVar[str] = "spro_scaled"
+    scope: ClassVar[Scope] = "batch"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,6 +9,7 @@ from torch import Tensor
 from spro.checks import check_above_zero
 from spro.credit.baselines import same_step_std, whitened
 from spro.credit.batch import TokenBatch
+from spro.credit.methods.method import Scope
 from spro.credit.methods.spro import SPRO
 
 
@@ -24,6 +25,7 @@ class SPROWhitened(SPRO):
     """
 
     name: ClassVar[str] = "spro_whitened"
+    scope: ClassVar[Scope] = "batch"
 
     def terms(self, batch: TokenBatch) -> dict[str, Float[Tensor, "B T"]]:
         """One term: whitening mixes outcome and process."""

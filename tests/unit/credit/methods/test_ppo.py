@@ -22,7 +22,7 @@ from tests.unit.credit.examples import (
 from tests.unit.credit.loops import assert_matches, log_ratios, plain, whitened, written
 
 
-def loop(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float = 0.0) -> list[list[float]]:
+def gae(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float = 0.0) -> list[list[float]]:
     """The textbook's loop, backwards over the tokens that the policy wrote."""
     p = plain(batch)
     ratio = log_ratios(p.old_log_probs, p.ref_log_probs, p.response_mask)
@@ -35,7 +35,26 @@ def loop(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float = 0.
             next_advantage = delta + gamma * lam * next_advantage
             advantages[i][t] = next_advantage
             next_value, reward_to_come = p.values[i][t], 0.0
-    return whitened(advantages, p.response_mask)
+    return advantages
+
+
+def loop(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float = 0.0) -> list[list[float]]:
+    return whitened(gae(batch, gamma, lam, kl_reward_coef), batch.response_mask.tolist())
+
+
+def lambda_returns(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float = 0.0) -> list[list[float]]:
+    """What the critic is to say: a reward, and behind it a mixture of the next value and the next return."""
+    p = plain(batch)
+    ratio = log_ratios(p.old_log_probs, p.ref_log_probs, p.response_mask)
+    targets = [[0.0] * len(here) for here in p.response_mask]
+    for i, here in enumerate(p.response_mask):
+        reward_to_come, next_value, next_target = p.outcome_rewards[i], 0.0, 0.0
+        for t in reversed(written(here)):
+            reward = reward_to_come - kl_reward_coef * ratio[i][t]
+            next_target = reward + gamma * ((1 - lam) * next_value + lam * next_target)
+            targets[i][t] = next_target
+            next_value, reward_to_come = p.values[i][t], 0.0
+    return targets
 
 
 @for_random_batches(shares, shares)
@@ -48,6 +67,31 @@ def test_against_the_loop(batch: TokenBatch, gamma: float, lam: float) -> None:
 def test_with_kl_against_the_loop(batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float) -> None:
     method = PPOWithKL(gamma=gamma, lam=lam, kl_reward_coef=kl_reward_coef)
     assert_matches(method(batch), loop(batch, gamma, lam, kl_reward_coef))
+
+
+@for_random_batches(shares, shares)
+def test_what_the_critic_learns_against_the_loop(batch: TokenBatch, gamma: float, lam: float) -> None:
+    assert_matches(PPO(gamma=gamma, lam=lam).returns(batch), lambda_returns(batch, gamma, lam))
+
+
+@for_random_batches(shares, shares, small)
+def test_what_the_critic_learns_with_kl_against_the_loop(
+    batch: TokenBatch, gamma: float, lam: float, kl_reward_coef: float
+) -> None:
+    method = PPOWithKL(gamma=gamma, lam=lam, kl_reward_coef=kl_reward_coef)
+    assert_matches(method.returns(batch), lambda_returns(batch, gamma, lam, kl_reward_coef))
+
+
+def test_what_the_critic_learns_by_hand() -> None:
+    # A = [0.5 * 0.25 - 0.5, 0.5 * 0.75 - 0.25, 1 - 0.75] with lam 0, and V on top: r + gamma * V of the next state.
+    batch = single(values=floats([0.5, 0.25, 0.75]))
+    torch.testing.assert_close(PPO(gamma=0.5, lam=0.0).returns(batch), floats([0.125, 0.375, 1.0]))
+    torch.testing.assert_close(PPO().returns(batch), floats([1.0, 1.0, 1.0]))
+
+
+def test_no_gradient_flows_into_what_the_critic_learns() -> None:
+    batch = single(values=floats([0.5, 0.25, 0.75]).requires_grad_())
+    assert not PPO().returns(batch).requires_grad
 
 
 def test_generalized_advantage_by_hand() -> None:

@@ -1,0 +1,127 @@
+"""What a step learns from: rolled out, graded, filtered, prepared (Algorithm 1, lines 4 to 8)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from spro.config import Config
+from spro.errors import TrainingError
+from spro.rollout import Engine
+from spro.train.filter import GroupFilter
+from spro.train.group import Group, Unscored
+from spro.train.judge import Judge
+from spro.train.order import PromptOrder
+from spro.train.prepare import Preparation, sampling_of
+from spro.train.progress import Display
+from spro.train.run_folder import RunFolder
+from spro.train.sampling import check_enough_graded, derive_seed, drop_unscored, sample_groups
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a step rolled out.
+
+    Attributes:
+        groups: all that was rolled out.
+        kept: what the filter left.
+        prepared: of these, with more said of them, those of which it could be said.
+        cursor: position behind the last prompt that was drawn.
+        batches: how often a batch of prompts was rolled out.
+    """
+
+    groups: list[Group]
+    kept: list[Group]
+    prepared: list[Group]
+    cursor: int
+    batches: int
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """The parts of a run that come before learning.
+
+    Attributes:
+        check: called between the stages; what it raises ends the gathering, which changes nothing.
+    """
+
+    config: Config
+    order: PromptOrder
+    engine: Engine
+    judge: Judge
+    filter: GroupFilter
+    preparations: tuple[Preparation, ...]
+    folder: RunFolder
+    check: Callable[[], None]
+
+    def gather(self, step: int, cursor: int, display: Display) -> Gathered:
+        """What ``step`` (from 1) learns from, of prompts from ``cursor`` on.
+
+        Raises:
+            TrainingError: too little could be graded, or the engine sampled with other weights than it was given.
+        """
+        gathered = self._roll_out(step, cursor, display)
+        return replace(gathered, prepared=self._prepare(step, gathered.kept, display))
+
+    def _roll_out(self, step: int, cursor: int, display: Display) -> Gathered:
+        """More than once if the filter asks for it and is not yet full."""
+        config, size = self.config, rolled_out_prompts(self.config)
+        order = self.order.step(cursor)
+        groups: list[Group] = []
+        kept: list[Group] = []
+        batches = 0
+        # No step draws more prompts than there are: the filter has judged them all by then.
+        while batches == 0 or (
+            len(kept) < config.train.prompts_per_step
+            and batches < self.filter.max_rollout_batches
+            and (batches + 1) * size <= len(self.order)
+        ):
+            self.check()
+            drawn = list(islice(order, size))
+            groups += sample_groups(
+                self.engine,
+                self.judge,
+                [prompt for _, prompt in drawn],
+                sampling_of(config),
+                derive_seed(config.seed, f"{step}/{batches}" if batches else step),
+            )
+            cursor, batches = drawn[-1][0], batches + 1
+            kept = self.filter.select(drop_unscored(groups), config.train.prompts_per_step)
+        self._check_responses(step, groups, display)
+        return Gathered(groups, kept, kept, cursor, batches)
+
+    def _prepare(self, step: int, groups: list[Group], display: Display) -> list[Group]:
+        """Add to the groups what the method needs beside log-probs; those of which it cannot be said are left out."""
+        left = groups
+        unscored: list[Unscored] = []
+        for number, preparation in enumerate(self.preparations):
+            # Nothing can be rolled out for no group.
+            if left:
+                self.check()
+                prepared = preparation(left, derive_seed(self.config.seed, f"{step}/prepare/{number}"))
+                left = prepared.groups
+                unscored += prepared.unscored
+        self.folder.log_unscored(step, unscored)
+        lost, total = len(groups) - len(left), len(groups)
+        if lost:
+            reason = f"further answers could not be graded, such as: {unscored[0].detail}"
+            display.say(f"step {step}: {lost} of {total} groups left out, {reason}")
+            what = "groups are left out, since further answers could not be graded"
+            check_enough_graded(lost, total, self.config.verify.max_unscored_share, what, unscored)
+        return left
+
+    def _check_responses(self, step: int, groups: list[Group], display: Display) -> None:
+        """Keep what could not be graded, and say so: it leaves the batch and would go unseen. Too much ends the run."""
+        stale = {r.policy_version for group in groups for r in group.responses} - {step - 1}
+        if stale:
+            raise TrainingError(f"step {step}: responses of policy version {min(stale)}, and the policy is {step - 1}")
+        unscored = [answer for group in groups for answer in group.unscored]
+        self.folder.log_unscored(step, unscored)
+        if unscored:
+            display.say(f"step {step}: {len(unscored)} responses could not be graded, such as: {unscored[0].detail}")
+            total, max_share = sum(len(group.responses) for group in groups), self.config.verify.max_unscored_share
+            check_enough_graded(len(unscored), total, max_share, "responses could not be graded", unscored)
+
+
+def rolled_out_prompts(config: Config) -> int:
+    """Prompts that a step rolls out, before the filter."""
+    return round(config.train.prompts_per_step * config.filter.oversample_factor)

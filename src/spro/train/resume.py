@@ -1,0 +1,80 @@
+"""Going on with a run: its settings, and which of them may have changed since it began."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spro.config import Config
+from spro.errors import ConfigError
+from spro.settings import load_config
+from spro.train.run_folder import LOCK
+from spro.train.setup import resolve
+
+FREE = (
+    "evaluate",
+    "log",
+    "watch",
+    "verify.workers",
+    "verify.timeout_s",
+    "train.steps",
+    "train.max_skipped_updates",
+    "train.micro_batch_tokens",
+    "model.device",
+    "model.threads",
+    "model.gradient_checkpointing",
+    "rollout.max_rows",
+    "vllm",
+)
+"""Settings that a resumed run may have other values of: how long it goes on, what it tells, what it costs."""
+
+
+def load_resumed(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The settings of a run to go on with; those of a new one where ``run_dir`` does not exist yet.
+
+    Without a file they are the run folder's own, with ``overrides``.
+
+    Raises:
+        ConfigError: no ``run_dir`` is given, or a setting is not what the run was begun with and not one of ``FREE``.
+    """
+    named = [word.removeprefix("run_dir=") for word in overrides if word.startswith("run_dir=")]
+    own = Path(named[-1]) / "config.yaml" if named else None
+    if path is None and own is not None and own.is_file():
+        path = own
+    config = load_config(path, overrides)
+    if config.run_dir is None:
+        raise ConfigError("--resume needs the run folder to go on with: add run_dir=...")
+    begun = config.run_dir / "config.yaml"
+    if begun.is_file():
+        # Resolved: what a file leaves out of method or surrogate is its default, which the run folder has written out.
+        _compare(resolve(load_config(begun, ())), resolve(config))
+    elif config.run_dir.exists() and not _is_barely_begun(config.run_dir):
+        raise ConfigError(f"cannot go on with {str(config.run_dir)!r}: it is no run folder, it has no config.yaml")
+    return config
+
+
+def _is_barely_begun(run_dir: Path) -> bool:
+    """Whether a folder is empty, or of a run that was ended before it had written its settings."""
+    return run_dir.is_dir() and {path.name for path in run_dir.iterdir()} <= {LOCK, ".writing-config.yaml"}
+
+
+def _compare(begun: Config, config: Config) -> None:
+    before, now = (dict(_leaves(one.model_dump(mode="json"))) for one in (begun, config))
+    # Another type explains its other keys, so it is told first.
+    for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith(".type"), key)):
+        if before.get(key) != now.get(key) and not _is_free(key):
+            raise ConfigError(
+                f"cannot go on: {key} is {now.get(key)}, and the run was begun with {before.get(key)}; set it back, or "
+                "begin another run"
+            )
+
+
+def _is_free(key: str) -> bool:
+    return key == "run_dir" or any(key == free or key.startswith(f"{free}.") for free in FREE)
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,102 @@
+"""The implicit process reward model (PRIME, arXiv 2502.01456), which learns the outcome online.
+
+Axis legend: B responses of the step, b of a micro-batch, T response positions.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from spro.config import PrmConfig
+from spro.loss import implicit_reward_logit, outcome_cross_entropy
+from spro.models import pack, score_responses
+from spro.train.experience import Experience
+from spro.train.optimizer import Optimizer, State
+from spro.train.source import Scoring, Source, Stats, optimizer_stats
+from spro.train.update import SavingMemory, mini_batches
+
+
+class RewardModel(Source):
+    """Log-probs of a copy of the policy that is trained so that their ratio to the reference tells the outcome.
+
+    Args:
+        model: the copy.
+        section: how it learns.
+        optimizer: of its weights.
+        scoring: how log-probs are made.
+        saving_memory: see ``Updater``.
+    """
+
+    tensor: ClassVar[str] = "prm_log_probs"
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        section: PrmConfig,
+        optimizer: Optimizer,
+        scoring: Scoring,
+        saving_memory: SavingMemory,
+    ) -> None:
+        self.model = model
+        self.section = section
+        self.optimizer = optimizer
+        self.scoring = scoring
+        self.saving_memory = saving_memory
+
+    def score(self, experience: Experience) -> tuple[Tensor, Stats]:
+        """The log-probs, as they are in the pass that learns, or by a pass behind it (``prm.update``)."""
+        log_probs, stats = self._learn(experience)
+        if self.section.update == "before":
+            log_probs = self.scoring.log_probs(self.model, experience)
+        return log_probs, stats
+
+    def _learn(self, experience: Experience) -> tuple[Tensor, Stats]:
+        """Take the optimizer steps; each response's log-probs [B, T] are those of before its own."""
+        log_probs = torch.zeros_like(experience.rollout_log_probs)
+        logits = torch.zeros_like(experience.scores)
+        losses, applied = [], []
+        for first, last in mini_batches(len(experience.group_starts) - 1, self.section.mini_batches):
+            rows = range(experience.group_starts[first], experience.group_starts[last])
+            loss = torch.zeros((), device=self.model.device)
+            try:
+                for part in pack([(row,) for row in rows], experience.sequences.lengths, self.scoring.max_tokens):
+                    self.scoring.check()
+                    loss += self._micro_batch(experience, part, len(rows), log_probs, logits)
+            except BaseException:
+                self.optimizer.forget()
+                raise
+            losses.append(loss)
+            applied.append(self.optimizer.step(loss))
+        right = (logits > 0) == (experience.scores > 0.5)
+        return log_probs, {
+            "prm/loss": torch.stack(losses).mean(),
+            "prm/accuracy": right.float().mean(),
+            **optimizer_stats("prm", applied),
+        }
+
+    def _micro_batch(
+        self, experience: Experience, part: tuple[int, ...], total: int, log_probs: Tensor, logits: Tensor
+    ) -> Tensor:
+        """Add the gradient of some of ``total`` rows and note their log-probs and logits; their share of the loss."""
+        sequences = experience.sequences.select(part)
+        rows, width = torch.tensor(part, device=self.model.device), sequences.response_width
+        mask = experience.batch.response_mask[rows, :width]
+        ref_log_probs = experience.batch.require("ref_log_probs", "prm")[rows, :width]
+        with self.saving_memory(self.model):
+            scores = score_responses(self.model, sequences, self.scoring.temperature)
+        logit = implicit_reward_logit(scores.log_probs, ref_log_probs, mask, self.section.beta)
+        loss = outcome_cross_entropy(logit, experience.scores[rows]).sum() / total
+        loss.backward()  # type: ignore[no-untyped-call]
+        log_probs[rows, :width] = scores.log_probs.detach()
+        logits[rows] = logit.detach()
+        return loss.detach()
+
+    def state(self) -> State:
+        """Weights and optimizer."""
+        return self.optimizer.whole_state()
+
+    def load(self, state: State) -> None:
+        """See ``Source``."""
+        self.optimizer.load_whole(state)

@@ -1,0 +1,112 @@
+"""The models that stand beside the policy, each the source of one tensor that a credit method may need."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from spro.models import Reference, response_log_probs
+from spro.train.experience import Experience
+from spro.train.optimizer import Applied, State
+from spro.train.reference import ReferenceUpdate
+
+Stats = dict[str, Tensor]
+"""Metric -> scalar on the device."""
+
+
+def optimizer_stats(prefix: str, applied: Sequence[Applied]) -> Stats:
+    """Means over the optimizer steps of one training step."""
+    return {
+        f"{prefix}/grad_norm": torch.stack([step.grad_norm for step in applied]).mean(),
+        f"{prefix}/skipped_updates": torch.stack([step.skipped for step in applied]).mean(),
+    }
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How log-probs of responses are made.
+
+    Attributes:
+        temperature: of sampling.
+        max_tokens: of a forward, padding included.
+        check: called before each forward; what it raises ends the scoring.
+    """
+
+    temperature: float
+    max_tokens: int
+    check: Callable[[], None] = lambda: None
+
+    def log_probs(self, model: PreTrainedModel, experience: Experience) -> Tensor:
+        """Float32 [B, T] without gradient, 0 off the responses."""
+        return response_log_probs(model, experience.sequences, self.temperature, self.max_tokens, self.check)
+
+
+class Source(ABC):
+    """Makes one tensor of ``TokenBatch``, and may learn from the responses that it scored."""
+
+    tensor: ClassVar[str]
+    """The name of the tensor."""
+
+    @abstractmethod
+    def score(self, experience: Experience) -> tuple[Tensor, Stats]:
+        """The tensor, and what there is to log. ``experience`` has the tensors of the sources before this one."""
+
+    def learn(self, experience: Experience) -> Stats:
+        """Learn from the step, once credit is assigned and the policy is updated; what there is to log."""
+        return {}
+
+    def follow(self, step: int) -> None:  # noqa: B027  # most have nothing to do
+        """The policy is now that behind ``step`` (from 1)."""
+
+    def state(self) -> State:
+        """What a resumed run needs beside the initial policy, by name."""
+        return {}
+
+    def load(self, state: State) -> None:
+        """Go on from a ``state``."""
+        assert not state
+
+
+@dataclass(frozen=True)
+class OldLogProbs(Source):
+    """The policy before the update, by a forward of its own; held where the pass that trains cannot give them."""
+
+    policy: PreTrainedModel
+    scoring: Scoring
+    tensor: ClassVar[str] = "old_log_probs"
+
+    def score(self, experience: Experience) -> tuple[Tensor, Stats]:
+        """See ``Source``."""
+        return self.scoring.log_probs(self.policy, experience), {}
+
+
+@dataclass(frozen=True)
+class RefLogProbs(Source):
+    """The reference, and how it follows the policy."""
+
+    policy: PreTrainedModel
+    reference: Reference
+    update: ReferenceUpdate
+    scoring: Scoring
+    tensor: ClassVar[str] = "ref_log_probs"
+
+    def score(self, experience: Experience) -> tuple[Tensor, Stats]:
+        """See ``Source``."""
+        with self.reference.ready() as model:
+            return self.scoring.log_probs(model, experience), {}
+
+    def follow(self, step: int) -> None:
+        """See ``Source``."""
+        self.update.apply(self.reference, self.policy, step)
+
+    def state(self) -> State:
+        """Of a reference that moves; a frozen one is made again from the initial policy."""
+        return self.reference.state()
+
+    def load(self, state: State) -> None:
+        """See ``Source``."""
+        self.reference.load(state)
