@@ -126,9 +126,8 @@ class ToolEngine:
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[tuple[Response, ...]]:
         """See ``Engine.generate``."""
         first = [_Draft(tuple(prompt)) for prompt in prompts]
+        # One that cannot be answered is written on all the same: a response has at least one token.
         first = [self._answer(draft, sampling) if self._calls(draft, sampling) else draft for draft in first]
-        # One that cannot be answered is not over: a response has at least one token.
-        first = [replace(draft, finish_reason=None) for draft in first]
         drafts = [draft for group in self._write(first, sampling, seed) for draft in group]
         single = replace(sampling, group_size=1)
         for number in count(1):
@@ -160,8 +159,7 @@ class ToolEngine:
 
     def _after(self, draft: _Draft, piece: Response, sampling: Sampling) -> _Draft:
         draft = draft.written_on(piece, _room(draft, sampling))
-        is_call = draft.finish_reason is FinishReason.STOP and self._calls(draft, sampling)
-        return self._answer(draft, sampling) if is_call else draft
+        return self._answer(draft, sampling) if self._calls(draft, sampling) else draft
 
     def _calls(self, draft: _Draft, sampling: Sampling) -> bool:
         """Whether the last token ends a call, and is not one that the caller wants to stop at."""

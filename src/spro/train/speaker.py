@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from spro.config import Config
+from spro.errors import ConfigError
 from spro.loss import NoCorrection, RolloutCorrection, TruncatedImportance
 from spro.models import Policy, exported_weights
 from spro.rollout import EmbeddedEngine, Engine, ToolEngine, VllmEngine
@@ -54,6 +55,11 @@ def build_speaker(
 
 def _vllm(config: Config, policy: Policy, tool: Tool | None, prompts: Sequence[Prompt], stop: StopRequest) -> Speaker:
     rollout, model = config.rollout, policy.model
+    if model.device.index:
+        raise ConfigError(
+            f"model.device is {model.device}, and vLLM takes the first GPU that it sees: set "
+            f"CUDA_VISIBLE_DEVICES={model.device.index} and model.device=cuda"
+        )
     engine = VllmEngine(
         policy.base_path,
         partial(exported_weights, model),

@@ -140,23 +140,41 @@ def test_the_engine_is_asked_once_a_round_with_seeds_of_their_own() -> None:
 
 
 def test_no_row_is_asked_beyond_the_positions_of_the_model() -> None:
-    long = "1+2-3*4+5-6*7?"
-    scripts = [PROMPT + ANSWER, long + "1+2=3;3-3=0;#0"]
+    # Behind the first call the second has one token more, so that the room of the first does not fit behind it.
+    prompts = ["1+2-3*4?", "9*9-3*4?"]
+    scripts = ["1+2-3*4?1+2=3;3-3=0;0*4=0;#0", "9*9-3*4?9*9=81;81-3=78;78*4=12;#12"]
     limit = 30
-    positions = len(long) + limit
-    alone = [answer(text.partition("?")[0] + "?", Typist(text), limit) for text in scripts]
-    typist = Typist(*scripts, positions=positions)
-    tools = ToolEngine(typist, CALCULATOR, TOKENIZER, positions)
-    assert [group[0] for group in tools.generate([ids(PROMPT), ids(long)], Sampling(1, limit, 1.0), 0)] == alone
-    free = Typist(*scripts)
-    ToolEngine(free, CALCULATOR, TOKENIZER).generate([ids(PROMPT), ids(long + "1+2=")], Sampling(1, limit, 1.0), 0)
-    assert len(free.asked) == 3, "a limit of positions is what divides a round"
+    positions = len(prompts[0]) + limit
+    sampling = Sampling(1, limit, 1.0)
+    alone = [answer(prompt, Typist(script), limit) for prompt, script in zip(prompts, scripts, strict=True)]
+    free, bound = Typist(*scripts), Typist(*scripts, positions=positions)
+    for typist, limit_of_positions in ((free, None), (bound, positions)):
+        tools = ToolEngine(typist, CALCULATOR, TOKENIZER, limit_of_positions)
+        assert [group[0] for group in tools.generate([ids(prompt) for prompt in prompts], sampling, 0)] == alone
+    assert len(free.asked) == 4
+    assert len(bound.asked) > 4, "a round is divided"
+    assert len({seed for _, _, seed in bound.asked}) == len(bound.asked)
 
 
-def test_where_the_caller_stops_nothing_is_called() -> None:
-    sampling = Sampling(1, 99, 1.0, stop_token_ids=ids("="))
+def test_a_row_with_less_room_than_another_of_its_call_is_cut_where_its_own_ends() -> None:
+    typist = Typist(PROMPT + "1" * 40, "1+2?1+2=3;" + "4" * 40)
+    prompts = [ids(PROMPT), ids("1+2?1+2=")]
+    (roomy,), (narrow,) = ToolEngine(typist, CALCULATOR, TOKENIZER).generate(prompts, Sampling(1, 20, 1.0), 0)
+    assert [len(asked) for asked, _, _ in typist.asked] == [2]
+    assert TOKENIZER.decode(roomy.token_ids) == "1" * 20
+    assert TOKENIZER.decode(narrow.token_ids) == "3;" + "4" * 18
+    assert len(narrow.rollout_log_probs) == len(narrow.response_mask or ()) == 20
+    # The engine itself stopped one of them at the end of the other's room.
+    short = Typist(PROMPT + "1" * 40, "1+2?1+2=3;" + "4" * 18)
+    _, (narrow,) = ToolEngine(short, CALCULATOR, TOKENIZER).generate(prompts, Sampling(1, 20, 1.0), 0)
+    assert (len(narrow.token_ids), narrow.finish_reason) == (20, FinishReason.LENGTH)
+
+
+@pytest.mark.parametrize(("stop", "text"), [("=", "37+85="), ("*", "37+85=22;22*")])
+def test_where_the_caller_stops_the_response_ends(stop: str, text: str) -> None:
+    sampling = Sampling(1, 99, 1.0, stop_token_ids=ids(stop))
     ((response,),) = ToolEngine(Typist(PROMPT + ANSWER), CALCULATOR, TOKENIZER).generate([ids(PROMPT)], sampling, 0)
-    assert (TOKENIZER.decode(response.token_ids), response.finish_reason) == ("37+85=", FinishReason.STOP)
+    assert (TOKENIZER.decode(response.token_ids), response.finish_reason) == (text, FinishReason.STOP)
 
 
 def test_weights_are_pushed_through_and_their_version_comes_back() -> None:

@@ -517,7 +517,7 @@ def test_one_good_step_between_begins_the_count_anew(tmp_path: Path) -> None:
     trainer, display = poisoned(tmp_path, 1, 2, 4, 5)
     assert trainer.run(display).steps == 6
     strict, display = poisoned(tmp_path / "strict", 4, allowed=0)
-    with pytest.raises(TrainingError, match="step 4: .* 1 steps in a row"):
+    with pytest.raises(TrainingError, match=r"step 4: .* 1 steps in a row"):
         strict.run(display)
 
 
@@ -530,7 +530,7 @@ def test_the_count_of_skipped_updates_survives_a_stop(tmp_path: Path) -> None:
         assert trainer.run(display).steps == 3
     again = build(tmp_path, trainer.config, ["half"] * 6, resume=True)
     again.learner.updater.surrogate = Poisoned(updates=frozenset({1}))
-    with pytest.raises(TrainingError, match="step 4: .* 3 steps in a row"):
+    with pytest.raises(TrainingError, match=r"step 4: .* 3 steps in a row"):
         again.run(Silent())
 
 

@@ -13,17 +13,19 @@ from spro.rollout import EmbeddedEngine, FinishReason, Response, Sampling
 from spro.settings import load_config
 from spro.tasks import encode_prompts
 from spro.tasks.chain import load_chain
-from spro.train.experience import GROUP_TENSORS, SCORING_MODELS
+from spro.train.beside import IN_ORDER
+from spro.train.experience import GROUP_TENSORS
 from spro.train.greedy import GreedyAnswers
 from spro.train.group import Group, Unscored
 from spro.train.judge import Judged
+from spro.train.lessons import KnownLessons
 from spro.train.prepare import build_preparations
 from spro.train.reward import OverlongPenalty
 from spro.train.sampling import sample_groups
 from spro.train.steps import StepSplitter
 from spro.train.vine import StepValues
 from spro.verify import Status, Verdict
-from tests.unit.train.builders import FREE, make_group, make_judge, make_scorer
+from tests.unit.train.builders import FREE, Scorer, make_group, make_judge, make_learner, make_scorer
 
 
 class Digits:
@@ -150,8 +152,12 @@ def test_the_tensors_of_groups_by_hand() -> None:
     assert batch.step_mask.tolist() == [[True, True], [True, False], [True, False]]
 
 
-CAN_BE_MADE = SCORING_MODELS.keys() | GROUP_TENSORS.keys()
+CAN_BE_MADE = {source.tensor for source in IN_ORDER} | GROUP_TENSORS.keys()
 MAKEABLE = sorted(name for name, method in METHODS.items() if method.needs <= CAN_BE_MADE)
+
+
+def test_the_methods_that_wait_for_a_judge_are_the_only_ones_that_cannot_be_served() -> None:
+    assert {need for method in METHODS.values() for need in method.needs - CAN_BE_MADE} == {"step_rewards"}
 
 
 def lab(method: str) -> Config:
@@ -164,7 +170,8 @@ def test_a_batch_of_the_lab_task_serves_every_method_whose_needs_can_be_made(nam
     config, policy = lab(name), load_policy("builtin:chain", "cpu")
     data = load_chain(0, 4, 0, 3, 4)
     prompts = encode_prompts(policy.tokenizer, data.train, 32, data.report)
-    scorer = make_scorer(policy.model, method.needs)
+    learner = make_learner(policy.model, config, teacher=KnownLessons)
+    assert method.needs <= learner.needs
     with torch.no_grad():  # away from the reference, where the process terms are 0
         policy.model.lm_head.weight.mul_(1.1)
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
@@ -172,7 +179,7 @@ def test_a_batch_of_the_lab_task_serves_every_method_whose_needs_can_be_made(nam
     groups = sample_groups(engine, judge, prompts, Sampling(3, 40, 1.0), seed=1)
     for preparation in build_preparations(method.needs, config, policy, engine, judge):
         groups = preparation(groups, 5).groups
-    batch = scorer.score(groups, policy.pad_token_id).batch
+    batch = Scorer(learner.needs, tuple(learner.sources)).score(groups, policy.pad_token_id).batch
     advantages = method(batch)
     assert advantages.isfinite().all()
     assert advantages.abs().sum() > 0

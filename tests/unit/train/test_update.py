@@ -1,6 +1,7 @@
 """The update: micro-batches, mini-batches, what a step changes, and what it must not."""
 
 import copy
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from spro.train.lessons import KnownLessons
 from spro.train.setup import build_surrogate
 from spro.train.update import Updater, mini_batches
 from tests.models import tiny_model
-from tests.unit.train.builders import make_config, make_group, make_scorer, move
+from tests.unit.train.builders import make_config, make_group, make_scorer, move, with_tool_tokens
 
 GROUPS = [make_group(i, [1.0, 0.0, float(i % 2), 0.5]) for i in range(5)]
 
@@ -82,14 +83,17 @@ def test_the_gradient_is_the_same_for_every_micro_batch_size(reduction: str, mic
 def slow_objective(
     model: PreTrainedModel, groups: list[Group], old: Tensor, advantages: Tensor, config: Config
 ) -> Tensor:
-    """Eq. 14 with the entropy bonus, one response and one token at a time."""
+    """Eq. 14 with the entropy bonus, one response and one token at a time; a tool's tokens are read and not counted."""
     loss, temperature = config.loss, config.rollout.temperature
     responses = [(g.prompt.token_ids, r.token_ids) for g in groups for r in g.responses]
-    tokens = sum(len(response) for _, response in responses)
+    masks = [r.response_mask or (True,) * len(r.token_ids) for g in groups for r in g.responses]
+    tokens = sum(map(sum, masks))
     total = torch.zeros(())
     for row, (prompt, response) in enumerate(responses):
         logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1] / temperature
         for t, token in enumerate(response):
+            if not masks[row][t]:
+                continue
             distribution = torch.distributions.Categorical(logits=logits[t])
             ratio = (distribution.log_prob(torch.tensor(token)) - old[row, t]).exp()
             clipped = ratio.clamp(1 - loss.clip_ratio_low, 1 + loss.clip_ratio_high)
@@ -98,21 +102,22 @@ def slow_objective(
                 "token-mean": 1 / tokens,
                 "token-sum": 1.0,
                 "seq-mean-token-sum": 1 / len(responses),
-                "seq-mean-token-mean": 1 / len(responses) / len(response),
+                "seq-mean-token-mean": 1 / len(responses) / sum(masks[row]),
                 "seq-mean-token-sum-norm": 1 / len(responses) / config.rollout.max_response_length,
             }[loss.loss_reduction]
             total = total + weight * surrogate + loss.entropy_coef * distribution.entropy() / tokens
     return total
 
 
+@pytest.mark.parametrize("change", [lambda group: group, with_tool_tokens], ids=["plain", "tool"])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_every_setting_reaches_the_gradient(reduction: str) -> None:
+def test_every_setting_reaches_the_gradient(reduction: str, change: Callable[[Group], Group]) -> None:
     """A moved policy, so that clips bite; two mini-batches, of which the first is looked at."""
     model = tiny_model("qwen2")
     loss = LossConfig(entropy_coef=0.02, clip_ratio_low=0.02, clip_ratio_high=0.05, loss_reduction=reduction)  # type: ignore[arg-type]
     rollout = {"max_response_length": 8, "temperature": 0.7}
     config = make_config({"mini_batches": 2, "micro_batch_tokens": 18}, loss=loss, rollout=rollout)
-    groups = GROUPS[:4]
+    groups = [change(group) for group in GROUPS[:4]]
     experience = make_scorer(model, SPRO.needs, temperature=0.7).score(groups)
     advantages = GRPO()(experience.batch)
     move(model)
