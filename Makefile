@@ -58,9 +58,10 @@ test-vllm: .venv-vllm/.run
 	$(@D)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-# Regenerates the shipped weights; about six minutes.
+# Regenerates the shipped weights; about fifteen minutes.
 warm-start: $(VENV)/.run
-	$(BIN)/python -m spro.lab.warm_start src/spro/assets/chain
+	$(BIN)/python -m spro.lab.warm_start chain src/spro/assets/chain
+	$(BIN)/python -m spro.lab.warm_start calculator src/spro/assets/calculator
 
 # Coverage-guided fuzzing of what reads model text in the trainer's process; FUZZ_SECONDS=300.
 FUZZ_SECONDS ?= 300

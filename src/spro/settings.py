@@ -18,12 +18,15 @@ from pydantic_core import ErrorDetails
 from spro.config import Config
 from spro.errors import ConfigError
 
+LAB_TASKS = ("chain", "calculator")
+"""Tasks with settings of their own in ``assets``; the first is what runs when nothing is said."""
+
 
 def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
     """The settings of a file with ``overrides`` such as ``train.steps=3``.
 
-    Without a file they are those of the embedded lab run, or, when the overrides name another task, the defaults: what
-    suits 0.2 M parameters and chain arithmetic suits nothing else.
+    Without a file they are those of the embedded lab run, or of that with the calculator when the overrides name its
+    task. When they name another, they are the defaults: what suits 0.2 M parameters suits nothing else.
 
     Raises:
         ConfigError: the file cannot be read, or a key or value is wrong; one line.
@@ -56,10 +59,11 @@ def _start(path: Path | None, overrides: Sequence[str]) -> tuple[str, dict[str, 
         source = f"{path} and the command line" if overrides else str(path)
         return source, _parse_yaml(_read(path), str(path))
     tasks = [word.removeprefix("task.type=") for word in overrides if word.startswith("task.type=")]
-    if tasks and tasks[-1] != "chain":
+    task = tasks[-1] if tasks else LAB_TASKS[0]
+    if task not in LAB_TASKS:
         return "the command line", {}
-    text = files("spro").joinpath("assets/chain.yaml").read_text("utf-8")
-    return "the command line" if overrides else "the embedded chain.yaml", _parse_yaml(text, "chain.yaml")
+    text = files("spro").joinpath(f"assets/{task}.yaml").read_text("utf-8")
+    return "the command line" if overrides else f"the embedded {task}.yaml", _parse_yaml(text, f"{task}.yaml")
 
 
 def _read(path: Path) -> str:

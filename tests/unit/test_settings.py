@@ -187,7 +187,10 @@ def test_mistakes_in_the_method(words: list[str], message: str) -> None:
         ("task: {type: chain}\nmodel: {path: m}\nstep: 3\n", r"unknown key 'step'; did you mean 'steps'"),
         ("task: {type: chain}\nmodel: {path: m}\nsteps: 3\n", "steps is 3, and must be a section .* keys separator"),
         ("model: {path: m}\n", "the key 'task.type' is missing"),
-        ("model: {path: m}\ntask: {train_problems: 3}\n", r"the key 'task.type' is missing; known: chain, eurus, math"),
+        (
+            "model: {path: m}\ntask: {train_problems: 3}\n",
+            r"the key 'task.type' is missing; known: chain, calculator, eurus, math",
+        ),
     ],
 )
 def test_broken_files(tmp_path: Path, content: str, message: str) -> None:

@@ -48,6 +48,7 @@ from spro.config.selection import (
     ZeroVarianceFilter,
 )
 from spro.config.task import (
+    CalculatorTask,
     ChainTask,
     EurusTask,
     FileTask,
@@ -58,6 +59,7 @@ from spro.config.watch import WatchConfig
 
 __all__ = [
     "AccuracyWindowFilter",
+    "CalculatorTask",
     "ChainTask",
     "CodeConfig",
     "Config",

@@ -20,6 +20,7 @@ from spro.verify import (
     MathVerifier,
     RewardFunction,
     choose_sandbox,
+    verify_calculator,
     verify_chain,
 )
 
@@ -45,6 +46,7 @@ class Grading(Closing):
         verifiers: dict[str, AnyVerifier] = {
             "math": MathVerifier(verify.workers, verify.timeout_s, boxes=Boxes(verify.math.boxes)),
             "chain": verify_chain,
+            "calculator": verify_calculator,
             "code": _code_verifier(verify.code, verify.workers, allow_unsafe),
         }
         if verify.function is not None:

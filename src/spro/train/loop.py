@@ -21,6 +21,7 @@ from spro.train.run_folder import RunFolder
 from spro.train.saving import Saving, fingerprint
 from spro.train.state import Evaluations, RunState
 from spro.train.stopwatch import Stopwatch
+from spro.train.tool_use import tool_metrics
 from spro.train.watch import Watch
 
 Push = Callable[[int], Metrics]
@@ -122,7 +123,9 @@ class Trainer:
             self.stop.commit()
             self.learner.follow(step)
             pushed = self.push(step)
-        rolled_out = rollout_metrics(gathered.groups) | repetition_metrics(gathered.groups)
+        rolled_out = (
+            rollout_metrics(gathered.groups) | repetition_metrics(gathered.groups) | tool_metrics(gathered.groups)
+        )
         tokens = state.tokens + (rolled_out["step_tokens"] or 0)
         metrics = {
             **rolled_out,

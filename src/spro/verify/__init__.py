@@ -3,6 +3,7 @@
 Start with ``grader.py``. Nothing here imports torch, and no model text is ever evaluated as code in this process.
 """
 
+from spro.verify.calculator import verify_calculator
 from spro.verify.chain import verify_chain
 from spro.verify.closing import Closing
 from spro.verify.code.tests import CodeTests
@@ -37,6 +38,7 @@ __all__ = [
     "choose_sandbox",
     "examine_sandbox",
     "one_line",
+    "verify_calculator",
     "verify_chain",
     "verify_code",
     "verify_math",

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 from spro.errors import DataError
 from spro.lab.warm_start import build_tokenizer
 from spro.tasks import LoadReport, Message, Problem, encode_prompts
+from spro.tasks.chain import ALPHABET
 from tests.models import byte_level_tokenizer
 
 MESSAGES = (Message(role="system", content="Be brief."), Message(role="user", content="1+1?"))
@@ -40,7 +41,7 @@ def test_prompts_longer_than_the_limit_are_counted_and_skipped() -> None:
 
 def test_a_tokenizer_that_drops_most_of_the_prompt() -> None:
     with pytest.raises(DataError, match="keeps 4 of the 15 characters of p1"):
-        encode_prompts(build_tokenizer(), [problem()], 100, LoadReport())
+        encode_prompts(build_tokenizer(ALPHABET), [problem()], 100, LoadReport())
 
 
 def test_a_tokenizer_that_refuses_the_prompt() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spro.config import Config
-from spro.models import load_policy
+from spro.models import Sequences, load_policy, response_log_probs
 from spro.rollout import EmbeddedEngine, Sampling
 from spro.train.interrupt import Interrupted, StopRequest, stop_on_signals
 from spro.train.stopwatch import Stopwatch
@@ -138,6 +138,8 @@ def _states(config: Config, stop_in: int | None) -> Left:
     passes = Passes(stop, stop_in or 0)
     models = [policy.model, *(source.model for source in learner.sources if hasattr(source, "model"))]
     for model in models:
+        # Its head is looked for once, by forwards of its own.
+        response_log_probs(model, Sequences(((5,),), ((6,),), 0), 1.0, 8)
         model.base_model.register_forward_pre_hook(passes)
 
     def state() -> dict[str, torch.Tensor]:
