@@ -21,7 +21,7 @@ def spro(*words: object, cwd: Path, **environment: str) -> subprocess.CompletedP
 SMALL = (
     "train.steps=3",
     "train.prompts_per_step=4",
-    "train.micro_batch_size=8",
+    "train.micro_batch_tokens=512",
     "rollout.max_response_length=24",
     "optimizer.learning_rate=1e-3",
 )

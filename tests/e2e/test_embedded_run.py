@@ -28,7 +28,7 @@ def test_every_method_trains_and_leaves_a_whole_run_folder(tmp_path: Path, metho
     assert done.returncode == 0, done.stderr
     run = tmp_path / "run"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "metrics.jsonl", "rollouts", "checkpoints", "report.html",
+        ".lock", "config.yaml", "metrics.jsonl", "rollouts", "checkpoints", "report.html",
     }  # fmt: skip
     lines = metrics_of(run)
     assert [line["step"] for line in lines] == [0, 1, 2, 3]
@@ -39,8 +39,9 @@ def test_every_method_trains_and_leaves_a_whole_run_folder(tmp_path: Path, metho
     assert lines[3]["learning_rate"] < lines[1]["learning_rate"]
     assert ("credit/msa_std" in lines[1]) == (method == "spro")
     if method == "spro":
-        assert lines[1]["credit/msa_std"] == 0
-        assert lines[3]["credit/msa_std"] > 0
+        # Policy and reference are the same then; their forwards are cut differently, which rounds differently.
+        assert lines[1]["credit/msa_std"] < 1e-6
+        assert lines[3]["credit/msa_std"] > 1e-4
     assert yaml.safe_load((run / "config.yaml").read_text())["credit"]["type"] == method
     assert "held-out accuracy" in done.stdout
     assert "checkpoints/step-3" in done.stdout
@@ -74,9 +75,9 @@ def test_every_part_can_be_exchanged(tmp_path: Path, words: tuple[str, ...]) -> 
 
 
 def test_a_method_that_cannot_run_is_told_in_one_line(tmp_path: Path) -> None:
-    unable = spro("train", *QUICK, "credit.type=ppo", "run_dir=run", cwd=tmp_path)
+    unable = spro("train", *QUICK, "credit.type=pure", "run_dir=run", cwd=tmp_path)
     assert unable.returncode == 2
-    assert "the credit method needs values, which this trainer cannot make yet" in unable.stderr
+    assert "the credit method needs step_rewards, which this trainer cannot make; choose another" in unable.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -109,7 +110,7 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_finishes_the_step_and_saves(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_first_signal_saves_what_was_learned_and_the_run_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "spro.cli", "train", *QUICK, "train.steps=500", "run_dir=run"],
         cwd=tmp_path, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -123,11 +124,17 @@ def test_the_first_signal_finishes_the_step_and_saves(tmp_path: Path, number: si
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
-    assert "finishing the step, then saving; once more to stop at once" in err
-    last = metrics_of(tmp_path / "run")[-1]
-    assert (tmp_path / "run" / "checkpoints" / f"step-{last['step']}" / "manifest.json").is_file()
+    assert "stopping and saving; once more to stop at once" in err
+    last = int(metrics_of(tmp_path / "run")[-1]["step"])
+    saved = [path for path in (tmp_path / "run" / "checkpoints").iterdir() if (path / "manifest.json").is_file()]
+    # One more than was logged where the signal came in its evaluation.
+    assert [path.name in {f"step-{last}", f"step-{last + 1}"} for path in saved] == [True]
     assert (tmp_path / "run" / "report.html").is_file()
     assert "report" in out
+    assert str(saved[0].relative_to(tmp_path)) in out
+    done = spro("train", "--resume", f"train.steps={last + 2}", "run_dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line["step"] for line in metrics_of(tmp_path / "run")] == list(range(last + 3))
 
 
 def test_evaluation_and_held_out_problems_can_be_turned_off(tmp_path: Path) -> None:
@@ -143,7 +150,8 @@ def test_an_existing_run_folder_is_refused(tmp_path: Path) -> None:
     done = spro("train", *QUICK, "run_dir=run", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        "spro: the run folder 'run' exists already; choose another with run_dir=... or move it"
+        "spro: the run folder 'run' exists already; go on with it by --resume, choose another with run_dir=... or "
+        "move it"
     )
     assert not any((tmp_path / "run").iterdir())
 

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -124,6 +125,9 @@ def test_killed_at_twenty_moments_it_is_the_same_run(tmp_path: Path, born: Nurse
             assert ended.code == 0, ended.said
             assert_same(run, straight)
             runs += 1
+            if isinstance(late := due[-1].get("blow"), Blow):
+                # The machine has become faster than it was when the seconds were taken.
+                due[-1] = {"blow": replace(late, seconds=0.7 * late.seconds)}
     run = tmp_path / str(runs)
     ended = born.live(*words, f"run_dir={run}")
     assert ended.code == 0, ended.said

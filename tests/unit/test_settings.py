@@ -55,7 +55,7 @@ def test_a_resolved_config_says_everything_and_loads_again(tmp_path: Path) -> No
     assert written["credit"] == {"type": "spro", "beta": 0.05, "std_eps": 1e-6}
     assert written["loss"] == {
         "type": "ppo", "loss_reduction": "seq-mean-token-mean", "entropy_coef": 0.001, "kl_loss_coef": 0.0,
-        "kl_estimator": "k3+", "clip_ratio_low": 0.2, "clip_ratio_high": 0.2,
+        "kl_estimator": "k3+", "rollout_is_cap": None, "clip_ratio_low": 0.2, "clip_ratio_high": 0.2,
     }  # fmt: skip
     assert load_config(path, []) == config
 
@@ -148,7 +148,21 @@ def test_mistakes_in_the_surrogate(words: list[str], message: str) -> None:
         (["vine.samples=0"], r"vine\.samples is 0"),
         (["filter.accuracy_low=0.9"], r"accuracy_low 0\.9 is above accuracy_high 0\.8"),
         (["task.max_operators=2", "task.min_operators=1"], r"at most 4650 can be drawn; raise max_operators"),
-        (["optimizer.warmup_steps=9", "train.steps=9"], r"warmup_steps is 9, and the run has 9 optimizer steps"),
+        (
+            ["optimizer.warmup_steps=9", "train.steps=9"],
+            r"optimizer\.warmup_steps is 9, and the run has 9 of its optimizer steps",
+        ),
+        (
+            ["prm.warmup_steps=18", "train.steps=9", "prm.mini_batches=2"],
+            r"prm\.warmup_steps is 18, and the run has",
+        ),
+        (["critic.warmup_steps=9", "train.steps=9"], r"critic\.warmup_steps is 9, and the run has 9 of its"),
+        (["critic.head_start=9", "train.steps=9"], r"critic\.head_start is 9, and the run has 9 steps"),
+        (["log.keep_checkpoints=1"], r"log\.keep_checkpoints is 1: input should be greater than or equal to 2"),
+        (["watch.on_collapse=pause"], r"watch\.on_collapse is 'pause': input should be 'warn' or 'stop'"),
+        (["watch.fall=0"], r"watch\.fall is 0: input should be greater than 0"),
+        (["train.max_skipped_updates=-1"], r"train\.max_skipped_updates is -1"),
+        (["train.micro_batch_size=4"], r"unknown key 'train\.micro_batch_size'; did you mean 'micro_batch_tokens'\?"),
         (["seed=-1"], r"seed is -1"),
         (["train.steps"], r"cannot read 'train\.steps'; settings are written key=value"),
         (["train..steps=1"], r"cannot read 'train\.\.steps=1'"),

@@ -150,14 +150,15 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "Config":
+        per_step = self.train.update_epochs * self.train.mini_batches
         for name, section, steps in (
-            ("optimizer", self.optimizer, self.optimizer_steps),
+            ("optimizer", self.optimizer, self.optimizer_steps - self.critic.head_start * per_step),
             ("prm", self.prm, self.train.steps * self.prm.mini_batches),
             ("critic", self.critic, self.train.steps * self.critic.update_epochs * self.critic.mini_batches),
         ):
             if section.warmup_steps >= steps:
                 raise ValueError(
-                    f"{name}.warmup_steps is {section.warmup_steps}, and the run has {steps} of its optimizer steps"
+                    f"{name}.warmup_steps is {section.warmup_steps}, and the run has {steps} optimizer steps for it"
                 )
         return self
 

@@ -78,6 +78,10 @@ class Checkpoints:
         """The one of the highest step that is at most ``step``."""
         return max((path for path in self._found() if _step_of(path) <= step), key=_step_of, default=None)
 
+    def broken(self) -> list[Path]:
+        """What ``recover`` has put aside."""
+        return sorted(self.folder.glob(".broken-step-*"))
+
     def recover(self, say: Callable[[str], None]) -> Path | None:
         """The one of the highest step that is whole; what is not is told to ``say`` and put aside as ``.broken-``."""
         self._put_back()

@@ -1,5 +1,6 @@
 """``spro train``: settings in, run folder and report out."""
 
+import errno
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -59,9 +60,13 @@ def _explain(error: BaseException, run_dir: Path) -> TrainingError | None:
     is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
     if is_memory or isinstance(error, MemoryError):
         return TrainingError(
-            "the memory is full; lower train.micro_batch_tokens (scoring and update) or rollout.max_rows (sampling)"
+            "the memory is full; lower train.micro_batch_tokens or set model.gradient_checkpointing (scoring and "
+            "update), lower rollout.max_rows or vllm.gpu_memory_utilization (sampling)"
         )
-    if isinstance(error, OSError | SafetensorError):
+    named = getattr(error, "filename", None)
+    is_ours = isinstance(named, str) and Path(named).resolve().is_relative_to(run_dir.resolve())
+    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if is_ours or is_full or isinstance(error, SafetensorError):
         return TrainingError(
             f"cannot write into the run folder {str(run_dir)!r}: {error}; what was saved before is whole"
         )

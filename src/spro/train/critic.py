@@ -4,6 +4,7 @@ Axis legend: B responses of the step, b of a micro-batch, T response positions, 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -16,8 +17,8 @@ from spro.loss import explained_variance, is_value_clipped, token_mean, value_lo
 from spro.models import Sequences, pack, response_states, to_rectangle
 from spro.train.experience import Experience
 from spro.train.optimizer import Applied, Optimizer, State
+from spro.train.passes import Rows, SavingMemory, mini_batches, optimizer_step
 from spro.train.source import Scoring, Source, Stats, optimizer_stats
-from spro.train.update import SavingMemory, mini_batches
 
 States = Callable[[Sequences], Tensor]
 """Last hidden states [N, D] from which the written tokens are predicted, with gradient where they are to learn."""
@@ -99,12 +100,10 @@ class Critic(Source):
             for first, last in mini_batches(len(experience.group_starts) - 1, self.section.mini_batches):
                 rows = range(experience.group_starts[first], experience.group_starts[last])
                 weights = token_mean(batch.response_mask[rows.start : rows.stop], batch.shape[1])
-                total = torch.zeros(2, device=weights.device)
-                for part in self._parts(experience, rows):
-                    own = torch.tensor(part, device=weights.device) - rows.start
-                    total += self._micro_batch(experience, part, weights[own], old_values, returns)
+                learn = partial(self._micro_batch, experience, old_values, returns, weights, rows.start)
+                total, step = optimizer_step(self.optimizer, self._parts(experience, rows), learn, self.scoring.check)
                 totals.append(total)
-                applied.append(self.optimizer.step(total[0]))
+                applied.append(step)
         loss, clip_fraction = torch.stack(totals).mean(dim=0)
         return {
             "critic/loss": loss,
@@ -114,12 +113,15 @@ class Critic(Source):
         }
 
     def _micro_batch(
-        self, experience: Experience, part: tuple[int, ...], weights: Tensor, old_values: Tensor, returns: Tensor
+        self, experience: Experience, old_values: Tensor, returns: Tensor, weights: Tensor, start: int, part: Rows
     ) -> Tensor:
-        """Add the gradient of some rows; their share of loss and clip fraction, [2], detached."""
+        """Add the gradient of some rows; their share of loss and clip fraction, [2], detached.
+
+        ``weights`` are of the mini-batch, whose first row is ``start``.
+        """
         sequences = experience.sequences.select(part)
-        rows, width = list(part), sequences.response_width
-        values, weights = self._values(sequences), weights[:, :width]
+        rows, width = torch.tensor(part, device=weights.device), sequences.response_width
+        values, weights = self._values(sequences), weights[rows - start, :width]
         old_values, returns = old_values[rows, :width], returns[rows, :width]
         clip = self.section.value_clip
         loss = weighted_sum(value_loss(values, old_values, returns, clip), weights)
@@ -132,8 +134,12 @@ class Critic(Source):
         flat = self.head(self.states(sequences).float()).squeeze(-1)
         return to_rectangle(flat, sequences.response_mask(self.head.weight.device))
 
-    def _parts(self, experience: Experience, rows: range) -> list[tuple[int, ...]]:
+    def _parts(self, experience: Experience, rows: range) -> list[Rows]:
         return pack([(row,) for row in rows], experience.sequences.lengths, self.scoring.max_tokens)
+
+    def follow(self, step: int) -> None:
+        """See ``Source``."""
+        self.optimizer.follow(step)
 
     def state(self) -> State:
         """Weights and optimizer."""

@@ -10,11 +10,14 @@ from spro.rollout import Engine
 from spro.train.filter import GroupFilter
 from spro.train.group import Group, Unscored
 from spro.train.judge import Judge
+from spro.train.metrics import Metrics, rollout_metrics, step_metrics
 from spro.train.order import PromptOrder
 from spro.train.prepare import Preparation, sampling_of
 from spro.train.progress import Display
+from spro.train.repetition import repetition_metrics
 from spro.train.run_folder import RunFolder
 from spro.train.sampling import check_enough_graded, derive_seed, drop_unscored, sample_groups
+from spro.train.tool_use import tool_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Gathered:
         groups: all that was rolled out.
         kept: what the filter left.
         prepared: of these, with more said of them, those of which it could be said.
+        passing: how many of those would pass the filter by themselves.
         cursor: position behind the last prompt that was drawn.
         batches: how often a batch of prompts was rolled out.
     """
@@ -32,8 +36,28 @@ class Gathered:
     groups: list[Group]
     kept: list[Group]
     prepared: list[Group]
+    passing: int
     cursor: int
     batches: int
+
+    @property
+    def tokens(self) -> float:
+        """Behind the prompts, in all that was rolled out."""
+        return float(sum(len(response.token_ids) for group in self.groups for response in group.responses))
+
+    def metrics(self) -> Metrics:
+        """Of the rollouts, and of what became of them."""
+        return {
+            **rollout_metrics(self.groups),
+            **repetition_metrics(self.groups),
+            **tool_metrics(self.groups),
+            **step_metrics(self.prepared),
+            "filter/groups": len(self.prepared),
+            "filter/in_window_fraction": self.passing / len(self.prepared) if self.prepared else None,
+            "prepare/left_out": len(self.kept) - len(self.prepared),
+            "filter/rollout_batches": self.batches,
+            "prompts_drawn": self.cursor,
+        }
 
 
 @dataclass(frozen=True)
@@ -60,7 +84,8 @@ class Gatherer:
             TrainingError: too little could be graded, or the engine sampled with other weights than it was given.
         """
         gathered = self._roll_out(step, cursor, display)
-        return replace(gathered, prepared=self._prepare(step, gathered.kept, display))
+        prepared = self._prepare(step, gathered.kept, display)
+        return replace(gathered, prepared=prepared, passing=sum(map(self.filter.passes, prepared)))
 
     def _roll_out(self, step: int, cursor: int, display: Display) -> Gathered:
         """More than once if the filter asks for it and is not yet full."""
@@ -87,7 +112,7 @@ class Gatherer:
             cursor, batches = drawn[-1][0], batches + 1
             kept = self.filter.select(drop_unscored(groups), config.train.prompts_per_step)
         self._check_responses(step, groups, display)
-        return Gathered(groups, kept, kept, cursor, batches)
+        return Gathered(groups, kept, kept, 0, cursor, batches)
 
     def _prepare(self, step: int, groups: list[Group], display: Display) -> list[Group]:
         """Add to the groups what the method needs beside log-probs; those of which it cannot be said are left out."""

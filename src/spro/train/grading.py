@@ -1,6 +1,6 @@
 """The verifiers and reward functions of a run, as its settings name them, with the processes behind them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from transformers import PreTrainedTokenizerBase
@@ -86,11 +86,11 @@ class Grading(Closing):
         notes = self._grader.prepare({self._verifier or verifier for verifier in verifiers})
         return notes + [weighted.function.prepare() for weighted in self._functions]
 
-    def judge(self, tokenizer: PreTrainedTokenizerBase) -> Judge:
-        """What says of the policy's responses what they are worth."""
+    def judge(self, tokenizer: PreTrainedTokenizerBase, check: Callable[[], None] = lambda: None) -> Judge:
+        """What says of the policy's responses what they are worth; ``check`` may end it."""
         reward, limit = self._config.reward, self._config.rollout.max_response_length
         penalty = OverlongPenalty(limit, reward.overlong_buffer, reward.overlong_penalty)
-        return Judge(self._grader, tokenizer, penalty, self._functions, self._verifier)
+        return Judge(self._grader, tokenizer, penalty, self._functions, self._verifier, check)
 
     @property
     def _verifier(self) -> str | None:

@@ -1,7 +1,7 @@
 """What a response is worth: a verdict, and the reward that is made of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerBase
@@ -53,6 +53,7 @@ class Judge:
         penalty: on length.
         functions: a number of ``None`` adds nothing; where one fails, the responses of the call are unscored.
         verifier: judges in place of those that the problems name; None for those.
+        check: called while answers are graded; what it raises ends that.
     """
 
     grader: Grader
@@ -60,6 +61,7 @@ class Judge:
     penalty: OverlongPenalty
     functions: tuple[WeightedFunction, ...] = ()
     verifier: str | None = None
+    check: Callable[[], None] = lambda: None
 
     @property
     def of_scores_alone(self) -> "Judge":
@@ -75,7 +77,7 @@ class Judge:
         answers = [self._answer(prompt, token_ids) for prompt, token_ids in written]
         judged = [
             Judged(answer.response, verdict, _with_penalty(verdict.score, self.penalty(len(answer.token_ids))))
-            for answer, verdict in zip(answers, self.grader.grade(answers), strict=True)
+            for answer, verdict in zip(answers, self.grader.grade(answers, self.check), strict=True)
         ]
         for weighted in self.functions:
             judged = _with_function(weighted, answers, judged)

@@ -19,9 +19,15 @@ from spro.train.update import Updater
 class Learned:
     """What a step was made of, and what it measured."""
 
+    groups: Sequence[Group]
     experience: Experience
     credit: Credit
     metrics: Metrics
+
+    @property
+    def skipped(self) -> dict[str, float]:
+        """Share of the optimizer steps that were skipped, of each model that skipped one, under the metric's name."""
+        return {name: share for name, share in self.metrics.items() if name.endswith("skipped_updates") and share}
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,10 @@ class Learner:
             for source in self.sources:
                 stats |= source.learn(experience)
         stats |= credit_metrics(experience, credit, groups)
-        return Learned(experience, credit, {**to_metrics(stats), "learning_rate": learning_rate})
+        return Learned(groups, experience, credit, {**to_metrics(stats), "learning_rate": learning_rate})
 
     def follow(self, step: int) -> None:
         """The policy is now that behind ``step`` (from 1)."""
+        self.updater.optimizer.follow(step)
         for source in self.sources:
             source.follow(step)

@@ -9,11 +9,12 @@ Axis legend: B responses of the step, b of a micro-batch, T response positions, 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from spro.credit import Credit, Method, TokenBatch
+from spro.credit import Credit, Method
 from spro.train.experience import Experience
 
 Units = list[tuple[int, ...]]
@@ -101,7 +102,7 @@ class GroupLessons(Lessons):
         """See ``Lessons``."""
         width = log_probs.shape[1]
         self.old_log_probs[rows, :width] = log_probs
-        credit = self.method.assign(self._with_old(self.experience.batch.select(rows, width), log_probs))
+        credit = self.method.assign(replace(self.experience.batch.select(rows, width), old_log_probs=log_probs))
         self.advantages[rows, :width] = credit.advantages
         for name, values in credit.terms.items():
             self.terms.setdefault(name, torch.zeros_like(self.advantages))[rows, :width] = values
@@ -110,10 +111,6 @@ class GroupLessons(Lessons):
     def review(self) -> tuple[Experience, Credit]:
         """See ``Lessons``."""
         return self.experience.with_tensor("old_log_probs", self.old_log_probs), Credit(self.advantages, self.terms)
-
-    @staticmethod
-    def _with_old(batch: TokenBatch, log_probs: Tensor) -> TokenBatch:
-        return TokenBatch(**{**vars(batch), "old_log_probs": log_probs})
 
 
 Teacher = Callable[[Method, Experience], Lessons]

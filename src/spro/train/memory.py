@@ -28,11 +28,13 @@ class MemoryGauge:
     """Reads the memory behind each step, and says once that it grows.
 
     Attributes:
+        device: of the policy.
         settled: bytes of the host behind the first ``SETTLED`` steps of this process.
         steps: read so far.
         has_told: whether it was said.
     """
 
+    device: torch.device
     settled: int = 0
     steps: int = 0
     has_told: bool = False
@@ -44,9 +46,9 @@ class MemoryGauge:
         if self.steps <= SETTLED:
             self.settled = max(self.settled, now)
         metrics: Metrics = {"memory/host_mib": now / MIB}
-        if torch.cuda.is_available():
-            metrics["memory/device_peak_mib"] = torch.cuda.max_memory_allocated() / MIB
-            torch.cuda.reset_peak_memory_stats()
+        if self.device.type == "cuda":
+            metrics["memory/device_peak_mib"] = torch.cuda.max_memory_allocated(self.device) / MIB
+            torch.cuda.reset_peak_memory_stats(self.device)
         return metrics, self._tell(now)
 
     def _tell(self, now: int) -> str:

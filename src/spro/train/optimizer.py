@@ -40,6 +40,7 @@ class Optimizer:
         section: learning rate, weight decay, clip.
         schedule: share of the learning rate at each step.
         commit: called before anything changes; what was done to here can then no longer be abandoned.
+        per_step: optimizer steps that are planned in a training step.
     """
 
     def __init__(
@@ -48,13 +49,20 @@ class Optimizer:
         section: OptimizerConfig,
         schedule: Schedule,
         commit: Callable[[], None] = lambda: None,
+        per_step: int = 1,
     ) -> None:
         self.weights = dict(weights)
         self.masters = {name: _master(weight) for name, weight in self.weights.items()}
         self.max_grad_norm = section.max_grad_norm
         self.commit = commit
+        self.per_step = per_step
+        # The loop over tensors that AdamW takes on a GPU by itself makes a copy of all of them at its peak.
+        self.is_fused = all(master.device.type == "cuda" for master in self.masters.values())
         self.adamw = torch.optim.AdamW(
-            self.masters.values(), lr=section.learning_rate, weight_decay=section.weight_decay
+            self.masters.values(),
+            lr=section.learning_rate,
+            weight_decay=section.weight_decay,
+            fused=self.is_fused or None,
         )
         self.full_rate = section.learning_rate
         self.schedule = schedule
@@ -84,6 +92,10 @@ class Optimizer:
         self.taken += 1
         return Applied(grad_norm, torch.tensor(float(not is_finite), device=grad_norm.device))
 
+    def follow(self, step: int) -> None:
+        """Training ``step`` (from 1) is over: the rate is that of its place in the run, however few steps it took."""
+        self.taken = step * self.per_step
+
     def forget(self) -> None:
         """Drop the gradients that were added up."""
         self.adamw.zero_grad()
@@ -110,15 +122,17 @@ class Optimizer:
         for name, master in self.masters.items():
             if master is not self.weights[name]:
                 master.copy_(state[f"master/{name}"])
-            found = {kind: state[f"{kind}/{name}"] for kind in MOMENTS if f"{kind}/{name}" in state}
-            if found:
-                # The step counter stays on the host, where AdamW keeps it.
+            # A weight that never had a gradient has none of them.
+            if any(f"{kind}/{name}" in state for kind in MOMENTS):
                 self.adamw.state[master] = {
-                    kind: tensor.clone() if kind == "step" else tensor.to(master.device, copy=True)
-                    for kind, tensor in found.items()
+                    kind: state[f"{kind}/{name}"].to(self._home(kind, master), copy=True) for kind in MOMENTS
                 }
         self._round()
         self.taken = int(state[TAKEN])
+
+    def _home(self, kind: str, master: Tensor) -> torch.device:
+        """Where AdamW keeps a moment: its counter of steps on the host, unless it is fused."""
+        return master.device if self.is_fused or kind != "step" else torch.device("cpu")
 
     def whole_state(self) -> State:
         """``state`` and the weights themselves, of a model that no folder keeps."""

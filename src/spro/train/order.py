@@ -1,5 +1,6 @@
 """Which prompts are drawn: a pure function of seed and position, so that one number is all it takes to go on."""
 
+import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -20,6 +21,14 @@ class PromptOrder:
         self.prompts = prompts
         self.seed = seed
         self._permutation = lru_cache(maxsize=2)(self._permute)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the prompts as they are asked: a position means nothing beside other ones."""
+        digest = hashlib.sha256(f"{self.seed}".encode())
+        for prompt in self.prompts:
+            digest.update(f"{prompt.problem.problem_id} {prompt.token_ids} {prompt.problem.ground_truth}".encode())
+        return digest.hexdigest()
 
     def __len__(self) -> int:
         return len(self.prompts)

@@ -22,7 +22,6 @@ FREE = (
     "model.device",
     "model.threads",
     "model.gradient_checkpointing",
-    "rollout.max_rows",
     "vllm",
 )
 """Settings that a resumed run may have other values of: how long it goes on, what it tells, what it costs."""
@@ -40,6 +39,8 @@ def load_resumed(path: Path | None, overrides: Sequence[str]) -> Config:
     own = Path(named[-1]) / "config.yaml" if named else None
     if path is None and own is not None and own.is_file():
         path = own
+    if path is None and named and len(named) == len(overrides) and not Path(named[-1]).exists():
+        raise ConfigError(f"there is no run in {named[-1]!r} to go on with; to begin one, say of what")
     config = load_config(path, overrides)
     if config.run_dir is None:
         raise ConfigError("--resume needs the run folder to go on with: add run_dir=...")

@@ -3,6 +3,7 @@
 Axis legend: B responses of the step, b of a micro-batch, T response positions.
 """
 
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -14,8 +15,8 @@ from spro.loss import implicit_reward_logit, outcome_cross_entropy
 from spro.models import pack, score_responses
 from spro.train.experience import Experience
 from spro.train.optimizer import Optimizer, State
+from spro.train.passes import Rows, SavingMemory, mini_batches, optimizer_step
 from spro.train.source import Scoring, Source, Stats, optimizer_stats
-from spro.train.update import SavingMemory, mini_batches
 
 
 class RewardModel(Source):
@@ -59,16 +60,11 @@ class RewardModel(Source):
         losses, applied = [], []
         for first, last in mini_batches(len(experience.group_starts) - 1, self.section.mini_batches):
             rows = range(experience.group_starts[first], experience.group_starts[last])
-            loss = torch.zeros((), device=self.model.device)
-            try:
-                for part in pack([(row,) for row in rows], experience.sequences.lengths, self.scoring.max_tokens):
-                    self.scoring.check()
-                    loss += self._micro_batch(experience, part, len(rows), log_probs, logits)
-            except BaseException:
-                self.optimizer.forget()
-                raise
-            losses.append(loss)
-            applied.append(self.optimizer.step(loss))
+            parts = pack([(row,) for row in rows], experience.sequences.lengths, self.scoring.max_tokens)
+            micro_batch = partial(self._micro_batch, experience, log_probs, logits, len(rows))
+            total, step = optimizer_step(self.optimizer, parts, micro_batch, self.scoring.check)
+            losses.append(total[0])
+            applied.append(step)
         right = (logits > 0) == (experience.scores > 0.5)
         return log_probs, {
             "prm/loss": torch.stack(losses).mean(),
@@ -76,10 +72,8 @@ class RewardModel(Source):
             **optimizer_stats("prm", applied),
         }
 
-    def _micro_batch(
-        self, experience: Experience, part: tuple[int, ...], total: int, log_probs: Tensor, logits: Tensor
-    ) -> Tensor:
-        """Add the gradient of some of ``total`` rows and note their log-probs and logits; their share of the loss."""
+    def _micro_batch(self, experience: Experience, log_probs: Tensor, logits: Tensor, total: int, part: Rows) -> Tensor:
+        """Add the gradient of some of ``total`` rows, note log-probs and logits; their share of the loss, [1]."""
         sequences = experience.sequences.select(part)
         rows, width = torch.tensor(part, device=self.model.device), sequences.response_width
         mask = experience.batch.response_mask[rows, :width]
@@ -91,7 +85,11 @@ class RewardModel(Source):
         loss.backward()  # type: ignore[no-untyped-call]
         log_probs[rows, :width] = scores.log_probs.detach()
         logits[rows] = logit.detach()
-        return loss.detach()
+        return loss.detach()[None]
+
+    def follow(self, step: int) -> None:
+        """See ``Source``."""
+        self.optimizer.follow(step)
 
     def state(self) -> State:
         """Weights and optimizer."""

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -59,6 +59,21 @@ class RunFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def begin_anew(self, say: Callable[[str], None]) -> None:
+        """Forget what a run logged that was ended before its first checkpoint.
+
+        Raises:
+            RunFolderError: there were checkpoints, of which none is whole; nothing is forgotten then.
+        """
+        if self.checkpoints.broken():
+            raise RunFolderError(
+                f"no checkpoint in {str(self.checkpoints.folder)!r} is whole; those that are not are put aside as "
+                ".broken-step-N. Put a whole one there, or begin another run"
+            )
+        if (self.path / "metrics.jsonl").exists():
+            say(f"there is no checkpoint in {self.path} yet: it begins anew")
+        self.cut_back(-1, -1)
 
     def cut_back(self, step: int, measured: int) -> None:
         """Forget what a run logged that goes on from an earlier state, and will log it again.

@@ -8,21 +8,22 @@ from spro.errors import ConfigError, DataError
 from spro.loss import SURROGATES, Surrogate
 from spro.models import Policy, load_policy
 from spro.tasks import Prompt, TaskData, encode_prompts, load_task
-from spro.train.beside import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
+from spro.train.companions import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
 from spro.train.filter import build_filter
 from spro.train.gather import Gatherer, rolled_out_prompts
+from spro.train.generators import seed_generators
 from spro.train.grading import Grading
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import StopRequest
 from spro.train.learn import Learner
 from spro.train.loop import Trainer
+from spro.train.memory import MemoryGauge
 from spro.train.named import Registry
 from spro.train.order import PromptOrder
 from spro.train.prepare import build_preparations, sampling_of
 from spro.train.run_folder import RunFolder, check_free, pick_run_dir
 from spro.train.saving import Saving
 from spro.train.speaker import build_speaker
-from spro.train.state import seed_generators
 from spro.train.update import Updater
 from spro.train.watch import Watch
 
@@ -83,7 +84,7 @@ def build_trainer(config: Config, grading: Grading, stop: StopRequest | None = N
     policy = load_policy(model.path, model.device, model.dtype, model.lora, config.seed)
     train_prompts, held_out_prompts = _encode(config, policy, task)
     notes = grading.prepare({prompt.problem.verifier for prompt in train_prompts + held_out_prompts})
-    judge = grading.judge(policy.tokenizer)
+    judge = grading.judge(policy.tokenizer, stop.check)
     speaker = build_speaker(config, policy, task.tool, train_prompts, stop)
     engine = speaker.engine
     sources = build_sources(config, policy.model, needs, credit, stop)
@@ -104,6 +105,7 @@ def build_trainer(config: Config, grading: Grading, stop: StopRequest | None = N
         saving=Saving(policy, optimizer, sources),
         folder=folder,
         stop=stop,
+        gauge=MemoryGauge(policy.model.device),
         notes=(str(task.report), *notes),
     )
 

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from spro.models import Reference, response_log_probs
+from spro.models import response_log_probs
 from spro.train.experience import Experience
 from spro.train.optimizer import Applied, State
-from spro.train.reference import ReferenceUpdate
 
 Stats = dict[str, Tensor]
 """Metric -> scalar on the device."""
@@ -69,44 +68,3 @@ class Source(ABC):
     def load(self, state: State) -> None:
         """Go on from a ``state``."""
         assert not state
-
-
-@dataclass(frozen=True)
-class OldLogProbs(Source):
-    """The policy before the update, by a forward of its own; held where the pass that trains cannot give them."""
-
-    policy: PreTrainedModel
-    scoring: Scoring
-    tensor: ClassVar[str] = "old_log_probs"
-
-    def score(self, experience: Experience) -> tuple[Tensor, Stats]:
-        """See ``Source``."""
-        return self.scoring.log_probs(self.policy, experience), {}
-
-
-@dataclass(frozen=True)
-class RefLogProbs(Source):
-    """The reference, and how it follows the policy."""
-
-    policy: PreTrainedModel
-    reference: Reference
-    update: ReferenceUpdate
-    scoring: Scoring
-    tensor: ClassVar[str] = "ref_log_probs"
-
-    def score(self, experience: Experience) -> tuple[Tensor, Stats]:
-        """See ``Source``."""
-        with self.reference.ready() as model:
-            return self.scoring.log_probs(model, experience), {}
-
-    def follow(self, step: int) -> None:
-        """See ``Source``."""
-        self.update.apply(self.reference, self.policy, step)
-
-    def state(self) -> State:
-        """Of a reference that moves; a frozen one is made again from the initial policy."""
-        return self.reference.state()
-
-    def load(self, state: State) -> None:
-        """See ``Source``."""
-        self.reference.load(state)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from spro.config import Config
 from spro.errors import ConfigError
@@ -73,7 +73,9 @@ def _vllm(config: Config, policy: Policy, tool: Tool | None, prompts: Sequence[P
     # The first prompt, bare of tools: it is the weights that are looked at.
     canary = Canary(engine, model, prompts[0].token_ids, policy.pad_token_id, rollout.temperature, limit)
 
+    @lru_cache(maxsize=1)
     def push(version: int) -> Metrics:
+        # Asked for before each rollout and each evaluation; a version that is there already is not pushed again.
         engine.push(version)
         reading = canary(version)
         return {

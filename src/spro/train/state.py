@@ -1,15 +1,10 @@
 """Where a run stands: all of it that is no tensor."""
 
 import json
-import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from spro import __version__
 from spro.errors import RunFolderError
@@ -33,6 +28,7 @@ class RunState:
         pending: metrics of a step that was trained and is not evaluated and logged yet.
         watch: what the watch remembers.
         initial: fingerprint of the policy before training, from which a frozen reference is made again.
+        data: fingerprint of the prompts, to which the position belongs.
     """
 
     step: int = 0
@@ -44,6 +40,7 @@ class RunState:
     pending: Metrics | None = None
     watch: Mapping[str, Any] = field(default_factory=dict)
     initial: str = ""
+    data: str = ""
 
     def evaluated(self, metrics: Metrics) -> "RunState":
         """With one evaluation more."""
@@ -70,37 +67,3 @@ class RunState:
             )
         evaluations = tuple((int(step), metrics) for step, metrics in found["evaluations"])
         return RunState(**{**found, "evaluations": evaluations})
-
-
-def seed_generators(seed: int) -> None:
-    """Start every generator of this process, so that whoever draws from one draws the same in the next run."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-def random_state() -> dict[str, Tensor]:
-    """Of every generator of this process. The trainer draws from none of them: each step has seeds of its own."""
-    version, internal, gauss = random.getstate()
-    _, keys, *rest = np.random.get_state(legacy=True)
-    states = {
-        "torch": torch.get_rng_state(),
-        "python": torch.tensor([version, *internal], dtype=torch.int64),
-        "numpy": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
-        "numpy_rest": torch.tensor(rest, dtype=torch.float64),
-        "python_gauss": torch.tensor([float("nan") if gauss is None else gauss], dtype=torch.float64),
-    }
-    return states | {f"cuda/{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
-
-
-def restore_random_state(states: Mapping[str, Tensor]) -> None:
-    """The inverse of ``random_state``, for the devices that are here."""
-    torch.set_rng_state(states["torch"])
-    version, *internal = states["python"].tolist()
-    gauss = float(states["python_gauss"])
-    random.setstate((version, tuple(internal), None if gauss != gauss else gauss))
-    place, has_gauss, cached = states["numpy_rest"].tolist()
-    np.random.set_state(("MT19937", states["numpy"].numpy().astype(np.uint32), int(place), int(has_gauss), cached))
-    for i in range(torch.cuda.device_count()):
-        if f"cuda/{i}" in states:
-            torch.cuda.set_rng_state(states[f"cuda/{i}"], i)

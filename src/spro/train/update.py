@@ -3,10 +3,8 @@
 Axis legend: B responses of the step, b of a micro-batch, T response positions.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -28,9 +26,7 @@ from spro.models import pack, score_responses
 from spro.train.experience import Experience
 from spro.train.lessons import Lessons
 from spro.train.optimizer import Optimizer
-
-SavingMemory = Callable[[PreTrainedModel], AbstractContextManager[object]]
-"""Makes a context for a forward whose backward is to come, such as ``checkpointed``."""
+from spro.train.passes import Rows, SavingMemory, mini_batches, optimizer_step
 
 
 @dataclass(frozen=True)
@@ -113,26 +109,19 @@ class Updater:
 
     def _optimizer_step(self, experience: Experience, lessons: Lessons, first: int, last: int) -> tuple[Tensor, ...]:
         """One optimizer step on the groups ``first`` to ``last``; the fields of ``UpdateStats``."""
-        totals = torch.zeros(len(fields(UpdateStats)) - 2, device=self.model.device)
-        try:
-            for portion in self._portions(experience, lessons, first, last):
-                self.check()
-                totals += self._micro_batch(experience, lessons, portion)
-        except BaseException:
-            self.optimizer.forget()
-            raise
-        applied = self.optimizer.step(totals[0])
-        return (*totals, applied.grad_norm, applied.skipped)
-
-    def _portions(self, experience: Experience, lessons: Lessons, first: int, last: int) -> Iterator[Portion]:
-        """The micro-batches; each token weighs what it does in the whole mini-batch, however that is cut."""
         start, stop = experience.group_starts[first], experience.group_starts[last]
         mask = experience.batch.response_mask[start:stop]
         limit = self.rollout.max_response_length
         weights, token_weights = REDUCTIONS[self.loss.loss_reduction](mask, limit), token_mean(mask, limit)
-        for rows in pack(lessons.units(first, last), experience.sequences.lengths, self.train.micro_batch_tokens):
+
+        def micro_batch(rows: Rows) -> Tensor:
+            # Each token weighs what it does in the whole mini-batch, however that is cut.
             own = torch.tensor(rows, device=mask.device) - start
-            yield Portion(rows, weights[own], token_weights[own])
+            return self._micro_batch(experience, lessons, Portion(rows, weights[own], token_weights[own]))
+
+        parts = pack(lessons.units(first, last), experience.sequences.lengths, self.train.micro_batch_tokens)
+        total, applied = optimizer_step(self.optimizer, parts, micro_batch, self.check)
+        return (*total, applied.grad_norm, applied.skipped)
 
     def _micro_batch(self, experience: Experience, lessons: Lessons, portion: Portion) -> Tensor:
         """Add the gradient of some rows; their share of loss, entropy, clip fraction and weight, [4], detached."""
@@ -156,9 +145,3 @@ class Updater:
             clipped = self.surrogate.is_clipped(scores.log_probs, old_log_probs, advantages, weights > 0)
             means = [weighted_sum(values, token_weights) for values in (scores.entropy, clipped, trust)]
             return torch.stack([loss, *means]).detach()
-
-
-def mini_batches(groups: int, count: int) -> Iterator[tuple[int, int]]:
-    """Cut so many groups into ``count`` runs of nearly equal number; empty ones are left out."""
-    cuts = [groups * part // count for part in range(count + 1)]
-    yield from ((first, last) for first, last in pairwise(cuts) if first < last)

@@ -160,6 +160,9 @@ class Watch:
     def last_good_step(self) -> int:
         """The last step before the collapse that is going on, or that a low score may become; else the newest step."""
         suspected = [score.low_since for score in self._scores.values() if score.low_since is not None]
+        if not self._score_holds:
+            alone = (self._signs[sign.cause].since for sign in SIGNS if sign.alone)
+            suspected += [since for since in alone if since is not None]
         began = [] if self._collapse is None else [self._collapse.began]
         return min([self._step, *(step - 1 for step in suspected + began)])
 

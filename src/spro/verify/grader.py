@@ -1,7 +1,7 @@
 """Judge a batch of answers, each by the verifier that its task names."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from spro.errors import ConfigError, RewardError, UserError, WorkerError
 from spro.verify.closing import Closing
@@ -16,6 +16,8 @@ from spro.verify.verifier import (
 )
 
 AnyVerifier = Verifier | BatchVerifier
+CHECK_S = 1.0
+"""Seconds between two looks whether the grading is to end."""
 _ATTEMPTS = 2
 
 
@@ -64,10 +66,14 @@ class Grader(Closing):
         wanted = [self._verifiers[name] for name in sorted(names)]
         return [verifier.prepare() for verifier in wanted if isinstance(verifier, PreparedVerifier)]
 
-    def grade(self, answers: Sequence[Answer]) -> list[Verdict]:
+    def grade(self, answers: Sequence[Answer], check: Callable[[], None] = lambda: None) -> list[Verdict]:
         """One verdict for each answer, in their order.
 
         A verifier that raises twice gives ``unscored``: its fault is not the response's.
+
+        Args:
+            answers: of any verifiers.
+            check: called every second while processes are at work; what it raises ends the grading.
 
         Raises:
             ConfigError: an answer asks for a verifier that there is not, and nothing has been judged then; or for one
@@ -97,6 +103,10 @@ class Grader(Closing):
                     pending |= zip(rows[name], futures, strict=True)
                 else:
                     verdicts |= {row: _judge(name, verifier, answers[row]) for row in rows[name]}
+            left = {*pending.values()}
+            while left:
+                check()
+                left = wait(left, timeout=CHECK_S).not_done
             verdicts |= {row: future.result() for row, future in pending.items()}
         except BaseException:
             for future in pending.values():

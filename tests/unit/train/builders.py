@@ -11,17 +11,18 @@ from spro.loss import NoCorrection, RolloutCorrection
 from spro.models import Policy, hold_reference, trainable
 from spro.rollout import FinishReason, Response
 from spro.tasks import Message, Problem, Prompt
-from spro.train.beside import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
+from spro.train.companions import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
 from spro.train.experience import Experience, gather_experience
 from spro.train.group import Group
 from spro.train.interrupt import StopRequest
 from spro.train.judge import Judge, Judged
 from spro.train.learn import Learner
 from spro.train.lessons import Teacher
+from spro.train.log_probs import OldLogProbs, RefLogProbs
 from spro.train.reference import Frozen
 from spro.train.reward import OverlongPenalty
 from spro.train.setup import build_credit, build_surrogate
-from spro.train.source import OldLogProbs, RefLogProbs, Scoring, Source
+from spro.train.source import Scoring, Source
 from spro.train.update import Updater
 from spro.verify import Grader, Status, Verdict, Verifier, verify_chain
 

@@ -16,7 +16,8 @@ from spro.models.head import linear_head
 from spro.train.experience import Experience
 from spro.train.learn import Learned, Learner
 from spro.train.lessons import GroupLessons, KnownLessons, OnPolicyLessons, Teacher
-from spro.train.source import RefLogProbs, Scoring
+from spro.train.log_probs import RefLogProbs
+from spro.train.source import Scoring
 from spro.train.stopwatch import Stopwatch
 from tests.models import tiny_model
 from tests.unit.train.builders import make_config, make_group, make_learner, move, with_tool_tokens

@@ -2,205 +2,36 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
 from spro.config import (
-    AccuracyWindowFilter,
-    ChainTask,
-    Config,
     DynamicFilter,
-    EvaluateConfig,
     FilterConfig,
-    FrozenReference,
-    LogConfig,
-    ModelConfig,
     PeriodicReference,
-    ReferenceConfig,
-    RolloutConfig,
-    TrainConfig,
     VerifyConfig,
-    WatchConfig,
     ZeroVarianceFilter,
 )  # fmt: skip
 from spro.errors import TrainingError
-from spro.loss.surrogate import SampledTokens
-from spro.loss.surrogates import PPOClip
 from spro.models import load_policy
 from spro.report import write_report
-from spro.rollout import FinishReason, Response, Sampling
-from spro.tasks import Message, Problem, Prompt
-from spro.train.filter import build_filter
-from spro.train.gather import Gatherer
+from spro.rollout import Sampling
 from spro.train.group import Group, Prepared
-from spro.train.held_out import HeldOut
-from spro.train.interrupt import StopRequest
-from spro.train.learn import Learned, Learner
-from spro.train.loop import Outcome, Trainer
+from spro.train.log_probs import RefLogProbs
 from spro.train.metrics import Metrics, step_metrics
-from spro.train.order import PromptOrder
-from spro.train.prepare import Preparation, build_preparations
-from spro.train.run_folder import RunFolder
-from spro.train.saving import Saving
-from spro.train.source import RefLogProbs
-from spro.train.state import RunState
-from spro.train.stopwatch import Stopwatch
-from spro.train.watch import Watch
-from spro.verify import Status, Verdict
-from tests.unit.train.builders import make_group, make_judge, make_learner
-
-SCORES = {
-    "none": [0.0] * 4,
-    "half": [1.0, 0.0, 1.0, 0.0],
-    "all": [1.0] * 4,
-    "broken": [1.0, None, 0.0, None],
-    "lost": [None] * 4,
-    "late": [None, 1.0, 0.0, 1.0],
-}
-
-
-@dataclass
-class ScriptedEngine:
-    """Member i of a group writes i + 1 tokens, the first of which says which member it is."""
-
-    asked: list[tuple[int, Sampling, int]] = field(default_factory=list)
-    prompts: list[list[tuple[int, ...]]] = field(default_factory=list)
-    version: int = 0
-
-    def push(self, version: int) -> Metrics:
-        self.version = version
-        return {}
-
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[tuple[Response, ...]]:
-        self.asked.append((len(prompts), sampling, seed))
-        self.prompts.append([tuple(prompt) for prompt in prompts])
-        return [tuple(self._member(i) for i in range(sampling.group_size)) for _ in prompts]
-
-    def _member(self, i: int) -> Response:
-        return Response((2 + i, *[12] * i), (-1.0,) * (i + 1), FinishReason.STOP, policy_version=self.version)
-
-
-def scripted_verifier(response: str, ground_truth: str) -> Verdict:
-    score = SCORES[ground_truth][int(response[0])]
-    if score is None:
-        return Verdict(None, Status.UNSCORED, detail="broken verifier")
-    return Verdict(score, Status.CORRECT if score else Status.WRONG)
-
-
-@dataclass(frozen=True)
-class RecordingLearner(Learner):
-    """Notes which groups are learned from."""
-
-    seen: list[list[Group]] = field(default_factory=list)
-
-    def learn(self, groups: Sequence[Group], watch: Stopwatch) -> Learned:
-        self.seen.append(list(groups))
-        return super().learn(groups, watch)
-
-
-class Silent:
-    """A display that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def show(self, step: int, metrics: Metrics) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def make_prompts(kinds: Sequence[str]) -> list[Prompt]:
-    message = (Message(role="user", content="?"),)
-    return [
-        Prompt(Problem(f"{kind}-{i}", message, kind, "script", "test"), (2 + i // 10, 2 + i % 10))
-        for i, kind in enumerate(kinds)
-    ]
-
-
-WINDOW, FROZEN = AccuracyWindowFilter(), FrozenReference()
-
-
-def make_config(steps: int = 1, filter: FilterConfig = WINDOW, reference: ReferenceConfig = FROZEN) -> Config:
-    return Config(
-        model=ModelConfig(path="builtin:chain"),
-        task=ChainTask(type="chain"),
-        rollout=RolloutConfig(max_response_length=8),
-        filter=filter,
-        reference=reference,
-        train=TrainConfig(steps=steps, prompts_per_step=3),
-        evaluate=EvaluateConfig(every=2),
-        log=LogConfig(checkpoint_every=2),
-    )
-
-
-@dataclass
-class Run:
-    trainer: Trainer
-    engine: ScriptedEngine
-    learner: RecordingLearner
-    display: Silent
-    outcome: Outcome
-    lines: list[dict[str, float]]
-
-
-def build(
-    tmp_path: Path,
-    config: Config,
-    kinds: Sequence[str],
-    held_out: Sequence[str] = (),
-    more: str | None = None,
-    preparations: tuple[Preparation, ...] = (),
-    resume: bool = False,
-) -> Trainer:
-    """Of a run of SPRO; ``more`` names a tensor that is made beside those it needs."""
-    policy, stop = load_policy("builtin:chain", "cpu"), StopRequest()
-    learner = make_learner(policy.model, config, stop=stop)
-    needs = learner.needs | ({more} if more else set())
-    learner = RecordingLearner(**{**vars(learner), "policy": policy, "needs": needs})
-    engine, judge = ScriptedEngine(), make_judge(policy.tokenizer, script=scripted_verifier)
-    folder = RunFolder(tmp_path / "run", config, resume)
-    preparations = preparations or build_preparations(needs, config, policy, engine, judge)
-    order, chosen = PromptOrder(make_prompts(kinds), 0), build_filter(config.filter)
-    return Trainer(
-        config=config,
-        gatherer=Gatherer(config, order, engine, judge, chosen, preparations, folder, stop.check),
-        learner=learner,
-        held_out=HeldOut(engine, judge, make_prompts(held_out), Sampling(4, 8, 1.0), 0),
-        push=engine.push,
-        close=folder.close,
-        watch=Watch(config.watch),
-        saving=Saving(policy, learner.updater.optimizer, learner.sources),
-        folder=folder,
-        stop=stop,
-        notes=(),
-    )
-
-
-def lines_of(tmp_path: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-
-
-def run(tmp_path: Path, *parts: Any, **further: Any) -> Run:
-    """See ``build``."""
-    trainer, display = build(tmp_path, *parts, **further), Silent()
-    with closing(trainer):
-        outcome = trainer.run(display)
-    assert isinstance(trainer.learner, RecordingLearner)
-    assert isinstance(trainer.gatherer.engine, ScriptedEngine)
-    return Run(trainer, trainer.gatherer.engine, trainer.learner, display, outcome, lines_of(tmp_path))
+from tests.unit.train.builders import make_group
+from tests.unit.train.scripted import (
+    WINDOW,
+    Silent,
+    build,
+    make_config,
+    replace_learning_rate,
+    run,
+)
 
 
 def test_twice_as_many_are_rolled_out_and_the_window_comes_first(tmp_path: Path) -> None:
@@ -419,10 +250,6 @@ def test_the_process_term_appears_with_the_second_step(tmp_path: Path) -> None:
         assert all(torch.equal(a, b) for a, b in zip(reference.parameters(), start.parameters(), strict=True))
 
 
-def replace_learning_rate(config: Config, rate: float) -> Config:
-    return config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"learning_rate": rate})})
-
-
 def test_a_stop_ends_after_the_step_saves_and_does_not_evaluate(tmp_path: Path) -> None:
     trainer = build(tmp_path, make_config(steps=50), ["half"] * 6, held_out=["all"])
 
@@ -442,208 +269,3 @@ def test_an_engine_that_samples_with_other_weights_than_it_was_given_ends_the_ru
     with pytest.raises(TrainingError, match="step 2: responses of policy version 0, and the policy is 1"):
         deaf.run(Silent())
     assert [path.name for path in trainer.folder.checkpoints.folder.iterdir()] == ["step-1"], "nothing is lost"
-
-
-@dataclass(frozen=True)
-class Poisoned(PPOClip):
-    """Its objective is infinite in some updates."""
-
-    updates: frozenset[int] = frozenset()
-    seen: list[int] = field(default_factory=list)
-
-    def objective(self, tokens: SampledTokens) -> Tensor:
-        self.seen.append(len(self.seen) + 1)
-        return super().objective(tokens) * (float("inf") if self.seen[-1] in self.updates else 1.0)
-
-
-class Noting(Silent):
-    """Notes the policy behind each step."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        super().__init__()
-        self.trainer = trainer
-        self.weights: list[Tensor] = []
-
-    def show(self, step: int, metrics: Metrics) -> None:
-        weights = [weight.detach().flatten() for weight in self.trainer.learner.policy.model.parameters()]
-        self.weights.append(torch.cat(weights).clone())
-
-
-def poisoned(tmp_path: Path, *updates: int, allowed: int = 2) -> tuple[Trainer, Noting]:
-    config = replace_learning_rate(make_config(steps=6), 1e-3)
-    config = config.model_copy(update={"train": config.train.model_copy(update={"max_skipped_updates": allowed})})
-    trainer = build(tmp_path, config, ["half"] * 6)
-    trainer.learner.updater.surrogate = Poisoned(updates=frozenset(updates))
-    return trainer, Noting(trainer)
-
-
-def test_an_update_that_is_not_finite_is_skipped_counted_told_and_its_batch_kept(tmp_path: Path) -> None:
-    trainer, display = poisoned(tmp_path, 2)
-    assert trainer.run(display).steps == 6
-    assert [line["skipped_updates"] for line in lines_of(tmp_path)[1:]] == [0, 1, 0, 0, 0, 0]
-    kept = tmp_path / "run" / "skipped_batch.safetensors"
-    what = f"skipped_updates: loss or gradient is not finite, nothing was changed; batch in {kept}"
-    assert display.lines == [f"step 2: {what}"]
-    assert torch.equal(display.weights[1], display.weights[0])
-    assert not torch.equal(display.weights[2], display.weights[1])
-    assert all(weights.isfinite().all() for weights in display.weights)
-    batch = load_file(kept)
-    rows = len(batch["advantages"])
-    assert rows == 12
-    written = batch["response_mask"].sum(dim=1)
-    assert batch["token_ids"].shape == (rows, int((batch["prompt_lengths"] + written).max()))
-    for row in range(rows):
-        start = int(batch["prompt_lengths"][row])
-        assert batch["token_ids"][row, start : start + int(written[row])].tolist()[0] == 2 + row % 4
-    assert {"ref_log_probs", "old_log_probs", "rollout_log_probs", "group_ids", "outcome_rewards"} <= batch.keys()
-
-
-def test_too_many_skipped_updates_in_a_row_end_the_run_and_name_the_batch(tmp_path: Path) -> None:
-    trainer, display = poisoned(tmp_path, 3, 4, 5)
-    with pytest.raises(TrainingError) as caught:
-        trainer.run(display)
-    said = str(caught.value)
-    assert "step 5: loss or gradient is not finite, 3 steps in a row" in said
-    assert str(tmp_path / "run" / "skipped_batch.safetensors") in said
-    assert "Lower optimizer.learning_rate" in said
-    assert "\n" not in said
-    found = {path.name for path in trainer.folder.checkpoints.folder.iterdir()}
-    assert found == {"step-4", "step-5"}
-    assert len(display.weights) == 5
-    assert torch.equal(display.weights[4], display.weights[1])
-
-
-def test_one_good_step_between_begins_the_count_anew(tmp_path: Path) -> None:
-    trainer, display = poisoned(tmp_path, 1, 2, 4, 5)
-    assert trainer.run(display).steps == 6
-    strict, display = poisoned(tmp_path / "strict", 4, allowed=0)
-    with pytest.raises(TrainingError, match=r"step 4: .* 1 steps in a row"):
-        strict.run(display)
-
-
-def test_the_count_of_skipped_updates_survives_a_stop(tmp_path: Path) -> None:
-    trainer, display = poisoned(tmp_path, 2, 3)
-    trainer.stop.signal_number = None
-    shown = display.show
-    display.show = lambda step, metrics: (shown(step, metrics), _stop_at(trainer, step, 3))[0]  # type: ignore[method-assign]
-    with closing(trainer):
-        assert trainer.run(display).steps == 3
-    again = build(tmp_path, trainer.config, ["half"] * 6, resume=True)
-    again.learner.updater.surrogate = Poisoned(updates=frozenset({1}))
-    with pytest.raises(TrainingError, match=r"step 4: .* 3 steps in a row"):
-        again.run(Silent())
-
-
-def _stop_at(trainer: Trainer, step: int, wanted: int) -> None:
-    if step == wanted:
-        trainer.stop.signal_number = 15
-
-
-FALLS = 26
-
-
-def collapsing(tmp_path: Path, on_collapse: str, steps: int = 40, resume: bool = False) -> Trainer:
-    """Half of the answers are right, and from one step on none is."""
-    config = make_config(steps=steps).model_copy(
-        update={"watch": WatchConfig(on_collapse=on_collapse), "log": LogConfig(checkpoint_every=2)}
-    )
-    trainer = build(tmp_path, config, ["half"] * 6, resume=resume)
-    engine = trainer.gatherer.engine
-    assert isinstance(engine, ScriptedEngine)
-
-    def verify(response: str, ground_truth: str) -> Verdict:
-        return scripted_verifier(response, ground_truth if engine.version < FALLS - 1 else "none")
-
-    judge = make_judge(trainer.learner.policy.tokenizer, script=verify)
-    return replace(trainer, gatherer=replace(trainer.gatherer, judge=judge))
-
-
-def test_a_collapse_ends_the_run_if_it_is_to_and_names_the_last_checkpoint_from_before(tmp_path: Path) -> None:
-    trainer, display = collapsing(tmp_path, "stop"), Silent()
-    with pytest.raises(TrainingError) as caught:
-        trainer.run(display)
-    said = str(caught.value)
-    good = tmp_path / "run/checkpoints" / f"step-{FALLS - 2}"
-    assert f"collapse since step {FALLS}: accuracy fell from 0.5 to 0" in said
-    assert said.endswith(f"stopped, as watch.on_collapse says. The last checkpoint from before: {good}")
-    assert good.is_dir()
-    told = [line for line in display.lines if line.startswith("collapse since")]
-    assert len(told) == 1
-    lines = lines_of(tmp_path)
-    assert lines[-1]["watch/collapse_began"] == FALLS
-    assert lines[-1]["step"] < 40
-
-
-def test_the_checkpoint_from_before_a_collapse_stays_while_the_run_goes_on(tmp_path: Path) -> None:
-    trainer = collapsing(tmp_path, "warn")
-    assert trainer.run(Silent()).steps == 40
-    found = {path.name for path in trainer.folder.checkpoints.folder.iterdir()}
-    assert found == {f"step-{FALLS - 2}", "step-38", "step-40"}
-
-
-def test_a_collapse_is_recognised_at_the_same_step_by_a_run_that_was_stopped(tmp_path: Path) -> None:
-    straight = collapsing(tmp_path / "straight", "stop")
-    with pytest.raises(TrainingError) as told:
-        straight.run(Silent())
-
-    for wanted in (3, FALLS + 1):
-        trainer, display = collapsing(tmp_path, "stop", resume=True), Silent()
-        display.show = lambda step, metrics, t=trainer, w=wanted: _stop_at(t, step, w)  # type: ignore[misc, method-assign]
-        with closing(trainer):
-            assert trainer.run(display).steps == wanted
-    again = collapsing(tmp_path, "stop", resume=True)
-    with pytest.raises(TrainingError) as told_again:
-        again.run(Silent())
-    assert str(told_again.value) == str(told.value).replace("/straight/", "/")
-    timed = ("time/", "memory/")
-    one, other = (
-        [{k: v for k, v in line.items() if not k.startswith(timed)} for line in lines_of(folder)]
-        for folder in (tmp_path, tmp_path / "straight")
-    )
-    assert one == other
-
-
-def test_a_save_that_fails_is_told_and_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = build(tmp_path, make_config(steps=4), ["half"] * 6)
-    tried: list[int] = []
-
-    def full(folder: Path, state: RunState) -> None:
-        tried.append(state.step)
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(type(trainer.saving), "write", lambda self, folder, state: full(folder, state))
-    with pytest.raises(OSError, match="No space left"):
-        trainer.run(Silent())
-    assert tried == [2]
-
-
-def test_an_error_that_nobody_foresaw_costs_no_finished_step(tmp_path: Path) -> None:
-    """Such as a full memory in a rollout."""
-    trainer = build(tmp_path, make_config(steps=4), ["half"] * 6)
-    generate = trainer.gatherer.engine.generate
-
-    def fail_in_step_2(*words: Any) -> list[tuple[Response, ...]]:
-        if trainer.gatherer.engine.version == 1:  # type: ignore[attr-defined]
-            raise MemoryError
-        return generate(*words)
-
-    trainer.gatherer.engine.generate = fail_in_step_2  # type: ignore[method-assign]
-    with pytest.raises(MemoryError):
-        trainer.run(Silent())
-    assert [path.name for path in trainer.folder.checkpoints.folder.iterdir()] == ["step-1"]
-
-
-def test_metrics_that_were_logged_before_an_error_are_logged_once(tmp_path: Path) -> None:
-    """Whoever reads the lines on the terminal went away: the step is saved as one to evaluate and log."""
-    trainer, display = build(tmp_path, make_config(steps=3), ["half"] * 6), Silent()
-    display.show = lambda step, metrics: _break(step)  # type: ignore[method-assign]
-    with closing(trainer), pytest.raises(BrokenPipeError):
-        trainer.run(display)
-    again = build(tmp_path, make_config(steps=3), ["half"] * 6, resume=True)
-    assert again.run(Silent()).steps == 3
-    assert [line["step"] for line in lines_of(tmp_path)] == [0, 1, 2, 3]
-
-
-def _break(step: int) -> None:
-    if step == 2:
-        raise BrokenPipeError

@@ -17,7 +17,7 @@ def test_what_is_held_is_seen() -> None:
 def test_growth_is_told_once_and_only_behind_the_first_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [100 + step for step in range(SETTLED)] + [150, 200, 300]
     told = []
-    gauge = MemoryGauge()
+    gauge = MemoryGauge(torch.device("cpu"))
     for size in sizes:
         monkeypatch.setattr(memory, "host_bytes", lambda size=size: size * 2**20)
         metrics, line = gauge.read()

@@ -13,7 +13,7 @@ from spro.rollout import EmbeddedEngine, FinishReason, Response, Sampling
 from spro.settings import load_config
 from spro.tasks import encode_prompts
 from spro.tasks.chain import load_chain
-from spro.train.beside import IN_ORDER
+from spro.train.companions import BUILDERS
 from spro.train.experience import GROUP_TENSORS
 from spro.train.greedy import GreedyAnswers
 from spro.train.group import Group, Unscored
@@ -152,7 +152,7 @@ def test_the_tensors_of_groups_by_hand() -> None:
     assert batch.step_mask.tolist() == [[True, True], [True, False], [True, False]]
 
 
-CAN_BE_MADE = {source.tensor for source in IN_ORDER} | GROUP_TENSORS.keys()
+CAN_BE_MADE = BUILDERS.keys() | GROUP_TENSORS.keys()
 MAKEABLE = sorted(name for name, method in METHODS.items() if method.needs <= CAN_BE_MADE)
 
 

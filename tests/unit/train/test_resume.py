@@ -63,7 +63,7 @@ def test_what_makes_it_another_run_is_refused_with_both_values(
     [
         "train.steps=999", "evaluate.every=3", "log.checkpoint_every=7", "log.keep_checkpoints=5",
         "watch.on_collapse=stop", "verify.workers=1", "train.micro_batch_tokens=512", "model.device=cpu",
-        "train.max_skipped_updates=9", "rollout.max_rows=8", "model.gradient_checkpointing=true",
+        "train.max_skipped_updates=9", "model.gradient_checkpointing=true",
     ],
 )  # fmt: skip
 def test_how_long_how_told_and_at_what_cost_may_change(begun: Path, word: str) -> None:

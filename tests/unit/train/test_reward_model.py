@@ -15,10 +15,10 @@ from spro.config import PrmConfig
 from spro.models import checkpointed, trainable
 from spro.train.experience import Experience, gather_experience
 from spro.train.optimizer import Optimizer
+from spro.train.passes import SavingMemory
 from spro.train.reward_model import RewardModel
 from spro.train.schedule import Schedule
 from spro.train.source import Scoring
-from spro.train.update import SavingMemory
 from tests.models import tiny_model
 from tests.unit.train.builders import make_group, make_scorer, move, with_tool_tokens
 

@@ -14,8 +14,8 @@ from spro.credit import SPRO
 from spro.errors import RunFolderError
 from spro.models import Policy, load_policy
 from spro.settings import load_config
-from spro.train.beside import policy_optimizer
 from spro.train.checkpoint import Checkpoints
+from spro.train.companions import policy_optimizer
 from spro.train.interrupt import StopRequest
 from spro.train.run_folder import RunFolder, pick_run_dir, replace_text
 from spro.train.saving import Saving

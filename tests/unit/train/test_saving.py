@@ -57,7 +57,7 @@ def test_what_was_saved_becomes_the_parts_of_another_process_and_they_go_on_alik
     behind = tensors_of(learner)
 
     again, reading = parts(name)
-    assert reading.read(tmp_path, fingerprint(again.policy.model)) == state
+    assert reading.read(tmp_path, RunState(initial=fingerprint(again.policy.model))) == state
     found = tensors_of(again)
     assert found.keys() == expected.keys()
     assert [key for key in expected if not torch.equal(found[key], expected[key])] == []
@@ -82,15 +82,20 @@ def test_a_checkpoint_of_other_parts_is_refused(tmp_path: Path) -> None:
     step(learner, 1)
     saving.write(tmp_path, RunState(step=1, initial=initial))
     with pytest.raises(RunFolderError, match="has no state of prm_log_probs"):
-        parts("prime")[1].read(tmp_path, initial)
+        parts("prime")[1].read(tmp_path, RunState(initial=initial))
 
 
 def test_a_checkpoint_of_a_run_that_began_from_another_model_is_refused(tmp_path: Path) -> None:
     learner, saving = parts("spro")
-    saving.write(tmp_path, RunState(step=1, initial="another"))
+    saving.write(tmp_path, RunState(step=1, initial="float32 another", data="some"))
     before = tensors_of(learner)
+    own = fingerprint(learner.policy.model)
     with pytest.raises(RunFolderError, match=r"the run began from another model than is in .*assets/chain' now"):
-        saving.read(tmp_path, fingerprint(learner.policy.model))
+        saving.read(tmp_path, RunState(initial=own))
+    with pytest.raises(RunFolderError, match="weights in float32, and here they are in bfloat16: set model"):
+        saving.read(tmp_path, RunState(initial="bfloat16 another"))
+    with pytest.raises(RunFolderError, match="the problems are not those that the run was begun with"):
+        saving.read(tmp_path, RunState(initial="float32 another", data="other"))
     assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(learner).items())
 
 
@@ -99,7 +104,7 @@ def test_a_folder_with_a_model_alone_is_refused(tmp_path: Path) -> None:
     saving.write(tmp_path, RunState())
     (tmp_path / "training/state.json").unlink()
     with pytest.raises(RunFolderError, match="keeps a model and no state to go on from"):
-        saving.read(tmp_path, "")
+        saving.read(tmp_path, RunState())
 
 
 def test_a_fingerprint_tells_models_apart() -> None:

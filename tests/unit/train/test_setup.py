@@ -14,11 +14,12 @@ from spro.train.filter import UnequalScores
 from spro.train.grading import Grading
 from spro.train.greedy import GreedyAnswers
 from spro.train.interrupt import Interrupted
+from spro.train.log_probs import RefLogProbs
 from spro.train.loop import Trainer
 from spro.train.reference import Frozen, MovingAverage
 from spro.train.reward import OverlongPenalty
 from spro.train.setup import build_trainer, resolve
-from spro.train.source import RefLogProbs, Source
+from spro.train.source import Source
 from spro.train.steps import StepSplitter
 from spro.train.vine import StepValues
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from spro.errors import RunFolderError
-from spro.train.state import RunState, random_state, restore_random_state, seed_generators
+from spro.train.generators import random_state, restore_random_state, seed_generators
+from spro.train.state import RunState
 
 STATE = RunState(
     step=7,

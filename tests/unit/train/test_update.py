@@ -15,13 +15,14 @@ from transformers import PreTrainedModel
 from spro.config import Config, LossConfig
 from spro.credit import GRPO, SPRO, Credit
 from spro.loss import REDUCTIONS, SURROGATES, NoCorrection, RolloutCorrection, TruncatedImportance
-from spro.train.beside import policy_optimizer
+from spro.train.companions import policy_optimizer
 from spro.train.experience import Experience
 from spro.train.group import Group
 from spro.train.interrupt import Interrupted, StopRequest
 from spro.train.lessons import KnownLessons
+from spro.train.passes import mini_batches
 from spro.train.setup import build_surrogate
-from spro.train.update import Updater, mini_batches
+from spro.train.update import Updater
 from tests.models import tiny_model
 from tests.unit.train.builders import make_config, make_group, make_scorer, move, with_tool_tokens
 

@@ -24,12 +24,13 @@ from spro.config import (
 from spro.credit import METHODS, PRIME, Method, TokenBatch
 from spro.errors import ConfigError
 from spro.models import checkpointed
-from spro.train.beside import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
+from spro.train.companions import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
 from spro.train.critic import Critic
 from spro.train.interrupt import StopRequest
 from spro.train.lessons import GroupLessons, KnownLessons, OnPolicyLessons, Teacher
+from spro.train.log_probs import OldLogProbs, RefLogProbs
 from spro.train.reward_model import RewardModel
-from spro.train.source import OldLogProbs, RefLogProbs, Source
+from spro.train.source import Source
 from spro.train.stopwatch import Stopwatch
 from tests.models import tiny_model
 from tests.strategies import default_method
@@ -168,10 +169,30 @@ def test_a_reference_that_nothing_reads_is_refused_in_one_line(credit: str, refe
 
 @pytest.mark.parametrize("reference", [FrozenReference(), *MOVING], ids=lambda reference: reference.type)
 def test_a_reference_that_something_reads_is_held(reference: ReferenceConfig) -> None:
-    for credit in ("spro", "prime", "ppo_kl"):
-        assert "ref_log_probs" in needs_of(credit, reference)
+    assert "ref_log_probs" in needs_of("prime", reference)
+    for credit in ("spro", "ppo_kl"):
+        if reference.type == "old_policy":
+            with pytest.raises(ConfigError, match=r"whose log-ratio to the policy is 0, and credit.type"):
+                needs_of(credit, reference)
+        else:
+            assert "ref_log_probs" in needs_of(credit, reference)
     if reference.type != "old_policy":
         assert "ref_log_probs" in needs_of("grpo", reference, kl_loss_coef=0.1)
+
+
+@pytest.mark.parametrize("changed", [{"device": "cpu"}, {"weights": "int8"}])
+def test_the_form_of_a_reference_that_nothing_reads_is_refused(changed: dict[str, str]) -> None:
+    ((key, value),) = changed.items()
+    with pytest.raises(ConfigError, match=f"reference.{key} is '{value}', and nothing reads a reference"):
+        needs_of("grpo", FrozenReference(**changed))
+    assert "ref_log_probs" in needs_of("spro", FrozenReference(**changed))
+
+
+def test_a_head_start_of_a_critic_that_there_is_not_is_refused() -> None:
+    config = make_config({"steps": 5}, credit={"type": "grpo"}, critic={"head_start": 2})
+    method = METHODS["grpo"]()
+    with pytest.raises(ConfigError, match=r"critic.head_start is 2, and credit.type 'grpo' has no critic"):
+        find_needs(config, method, pick_teacher(config, method))
     assert needs_of("grpo") == set()
 
 
