@@ -57,6 +57,11 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what this installation can do")
     doctor.set_defaults(run=run_doctor)
 
+    merge = commands.add_parser("merge", help="write a LoRA checkpoint as a whole model")
+    merge.add_argument("checkpoint", type=Path, metavar="RUN/checkpoints/step-N")
+    merge.add_argument("folder", type=Path)
+    merge.set_defaults(run=run_merge)
+
     report = commands.add_parser("report", help="write report.html of a run folder anew")
     report.add_argument("folder", type=Path)
     report.set_defaults(run=run_report)
@@ -98,6 +103,14 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     report, is_healthy = examine_installation()
     print(report)
     return 0 if is_healthy else EXIT_FAILED
+
+
+def run_merge(arguments: argparse.Namespace) -> int:
+    """``spro merge RUN/checkpoints/step-N FOLDER``."""
+    from spro.train.merge import merge_command
+
+    print(merge_command(arguments.checkpoint, arguments.folder))
+    return 0
 
 
 def run_report(arguments: argparse.Namespace) -> int:

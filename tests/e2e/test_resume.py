@@ -167,7 +167,7 @@ PHASES = {
     "the first evaluation": ("spro", "spro.train.held_out:HeldOut.evaluate", 1, 0),
     "rollout": ("spro", "spro.rollout.embedded:EmbeddedEngine._advance", 130, 2),
     "scoring": ("spro", "spro.train.source:Scoring.log_probs", 3, 2),
-    "update": ("spro", "spro.train.update:Updater._portions", 3, 2),
+    "update": ("spro", "spro.train.update:Updater._optimizer_step", 3, 2),
     "the last pass of an update": ("spro", "spro.train.update:Updater._micro_batch", 3, 3),
     "evaluation": ("spro", "spro.train.held_out:HeldOut.evaluate", 3, 4),
     "save": ("spro", "spro.train.saving:save_file", 3, 2),

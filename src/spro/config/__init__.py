@@ -143,6 +143,16 @@ class Config(Section):
         return self.train.update_epochs == self.train.mini_batches == 1
 
     @model_validator(mode="after")
+    def _enough_prompts_for_all(self) -> "Config":
+        for name, section in (("prm", self.prm), ("critic", self.critic)):
+            if section.mini_batches > self.train.prompts_per_step:
+                raise ValueError(
+                    f"{name}.mini_batches {section.mini_batches} exceeds train.prompts_per_step "
+                    f"{self.train.prompts_per_step}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _head_start_ends(self) -> "Config":
         if self.critic.head_start >= self.train.steps:
             raise ValueError(f"critic.head_start is {self.critic.head_start}, and the run has {self.train.steps} steps")

@@ -58,6 +58,8 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if torch.device(name).type == "meta":
+            raise RuntimeError("nothing can be computed on it")
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n", 1)[0]
@@ -128,7 +130,7 @@ def _resolve(path: str) -> str:
             if (place / "adapter_config.json").is_file():
                 raise ModelError(
                     f"the folder {path!r} holds a LoRA adapter and no model: give the model below it "
-                    "(base_model_name_or_path in its adapter_config.json), or merge both first"
+                    "(base_model_name_or_path in its adapter_config.json), or merge both first: spro merge"
                 )
             raise ModelError(f"the folder {path!r} is no model folder: it has no config.json")
         return str(place.resolve())

@@ -62,6 +62,9 @@ def add_adapters(model: PreTrainedModel, lora: LoraConfig, seed: int, base_path:
         except ValueError as error:
             reason = " ".join(str(error).split())[:200]
             raise ConfigError(f"model.lora.target_modules is {_listed(lora)}: {reason}") from error
+    unused = [name for name in names if names != [ALL_LINEAR] and not _is_targeted(model, name)]
+    if unused:
+        raise ConfigError(f"model.lora.target_modules names {unused[0]!r}, and no module of the model is called so")
     model.peft_config[ADAPTER].base_model_name_or_path = base_path
     _refuse_unmergeable(model, lora)
 
@@ -90,6 +93,10 @@ def adapted_layers(model: PreTrainedModel) -> dict[str, Any]:
     from peft.tuners.lora import LoraLayer
 
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+
+
+def _is_targeted(model: PreTrainedModel, name: str) -> bool:
+    return any(at == name or at.endswith(f".{name}") for at in adapted_layers(model))
 
 
 def _refuse_unmergeable(model: PreTrainedModel, lora: LoraConfig) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 from spro.errors import TrainingError
 
 MANIFEST = "manifest.json"
+STATE = "training/state.json"
+"""Where a run keeps where it stands; a checkpoint without it is a model to begin from."""
 ROOM = 1.2
 """Free space that a save asks for, in units of what it will write."""
 
@@ -121,8 +123,8 @@ class Checkpoints:
         free = shutil.disk_usage(self.folder).free
         if free < ROOM * size:
             raise TrainingError(
-                f"the checkpoint needs {ROOM * size / 2**30:.2f} GiB in {str(self.folder)!r}, where {free / 2**30:.2f} "
-                "GiB are free; what was saved before is whole. Make room, then go on with --resume"
+                f"the checkpoint needs {ROOM * size / 2**20:.1f} MiB in {str(self.folder)!r}, where {free / 2**20:.1f} "
+                "MiB are free; what was saved before is whole. Make room, then go on with --resume"
             )
 
 
@@ -134,7 +136,17 @@ def problem_with(checkpoint: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"it has no {MANIFEST} that can be read"
     problems = (_problem_with_file(checkpoint, name, *entry) for name, entry in expected.items())
-    return next(filter(None, problems), "" if expected else f"{MANIFEST} names no file")
+    problem = next(filter(None, problems), "" if expected else f"{MANIFEST} names no file")
+    return problem or _problem_with_name(checkpoint)
+
+
+def _problem_with_name(checkpoint: Path) -> str:
+    """One that was renamed would win over newer ones for ever."""
+    try:
+        step = int(json.loads((checkpoint / STATE).read_text())["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return "" if step == _step_of(checkpoint) else f"it is of step {step}"
 
 
 def _problem_with_file(checkpoint: Path, name: str, size: int, digest: str) -> str:

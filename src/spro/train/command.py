@@ -18,6 +18,9 @@ from spro.train.progress import describe, open_display
 from spro.train.resume import load_resumed
 from spro.train.setup import build_trainer, resolve
 
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+SMALLER = "take a smaller model, model.lora with a smaller rank, model.dtype=bfloat16 or reference.device=cpu"
+
 
 def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: bool = False, resume: bool = False) -> int:
     """Train as the settings say; returns the exit code (128 + signal number when it was stopped).
@@ -32,13 +35,18 @@ def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: boo
     config = resolve(load(path, overrides))
     stop = StopRequest()
     with Grading(config, allow_unsafe) as grading, ExitStack() as held:
-        trainer = held.enter_context(closing(build_trainer(config, grading, stop, resume)))
+        try:
+            trainer = held.enter_context(closing(build_trainer(config, grading, stop, resume)))
+        except (RuntimeError, MemoryError) as error:
+            if _is_out_of_memory(error):
+                raise TrainingError(f"the memory is full before the run begins; {SMALLER}") from error
+            raise
         held.callback(trainer.folder.close)
         run_dir = trainer.folder.path
         try:
             with closing(open_display(config.train.steps)) as display, stop_on_signals(stop):
                 problems, *others = trainer.notes
-                display.say(f"{problems}; {len(trainer.held_out.prompts)} of them held out; folder {run_dir}")
+                display.say(f"{problems}; folder {run_dir}")
                 for note in others:
                     display.say(note)
                 outcome = trainer.run(display)
@@ -50,22 +58,27 @@ def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: boo
                 raise explained from error
             raise
         report = write_report(run_dir) if outcome.evaluations else "none"
-    print(f"{_summarize(outcome)}\nreport      {report}")
-    print(f"checkpoint  {trainer.folder.checkpoints.newest() or 'none, stopped before the first step'}")
+    # Who reads no further than the first line does not make a failure of it.
+    with suppress(BrokenPipeError):
+        checkpoint = trainer.folder.checkpoints.newest() or "none, stopped before the first step"
+        print(f"{_summarize(outcome)}\nreport      {report}\ncheckpoint  {checkpoint}", flush=True)
     return 128 + stop.signal_number if stop.signal_number is not None else 0
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _explain(error: BaseException, run_dir: Path) -> TrainingError | None:
     """The machine's own limits as one line for the user; None for any other error."""
-    is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-    if is_memory or isinstance(error, MemoryError):
+    if _is_out_of_memory(error):
         return TrainingError(
             "the memory is full; lower train.micro_batch_tokens or set model.gradient_checkpointing (scoring and "
             "update), lower rollout.max_rows or vllm.gpu_memory_utilization (sampling)"
         )
     named = getattr(error, "filename", None)
     is_ours = isinstance(named, str) and Path(named).resolve().is_relative_to(run_dir.resolve())
-    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    is_full = isinstance(error, OSError) and error.errno in DISK_TROUBLE
     if is_ours or is_full or isinstance(error, SafetensorError):
         return TrainingError(
             f"cannot write into the run folder {str(run_dir)!r}: {error}; what was saved before is whole"

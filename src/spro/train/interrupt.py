@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one ends the run where nothing is lost, the second one at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first one ends the run where nothing is lost, the second one at once."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals(request: StopRequest) -> Iterator[None]:
-    """Note the first SIGINT or SIGTERM in ``request``; the one after it has its ordinary effect again."""
+    """Note the first SIGINT, SIGTERM or SIGHUP in ``request``; the one after it has its ordinary effect again."""
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal_number = number
@@ -51,7 +51,9 @@ def stop_on_signals(request: StopRequest) -> Iterator[None]:
         for each, handler in previous.items():
             signal.signal(each, handler)
 
-    previous = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    # A run under nohup ignores the closing of its terminal, and goes on doing so.
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {each: signal.getsignal(each) for each in wanted if signal.getsignal(each) is not signal.SIG_IGN}
     for each in previous:
         signal.signal(each, note)
     try:

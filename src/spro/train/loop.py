@@ -103,7 +103,9 @@ class Trainer:
         # Of a step whose evaluation is pending the samples are written, and its metrics are not.
         self.folder.cut_back(state.step, state.step if state.pending is None else state.step - 1)
         rate = self.learner.updater.optimizer.learning_rate
-        display.say(f"going on behind step {state.step}, from {checkpoint}, at a learning rate of {rate:.3g}")
+        steps = self.config.train.steps
+        left = f"at a learning rate of {rate:.3g}" if state.step < steps else f"of {steps}: nothing is left to do"
+        display.say(f"going on behind step {state.step}, from {checkpoint}, {left}")
         self._check_health(state)
         return state
 
@@ -194,8 +196,8 @@ class Trainer:
         if self.watch.collapse is not None and self.config.watch.on_collapse == "stop":
             good = self.folder.checkpoints.newest_up_to(self.watch.last_good_step)
             raise TrainingError(
-                f"{self.watch.collapse.explanation}; stopped, as watch.on_collapse says. Begin another run from "
-                f"model.path={good or self.config.model.path}, which is from before"
+                f"{self.watch.collapse.explanation}; stopped, as watch.on_collapse says. The last checkpoint from "
+                f"before is {good or 'gone'}; if its accuracy in the report is good, begin another run from there"
             )
 
     def _save_behind(self, error: Exception, state: RunState, display: Display) -> None:

@@ -19,12 +19,20 @@ FREE = (
     "train.steps",
     "train.max_skipped_updates",
     "train.micro_batch_tokens",
+    "model.path",
+    "task.path",
+    "task.held_out_path",
     "model.device",
     "model.threads",
     "model.gradient_checkpointing",
+    "rollout.max_rows",
     "vllm",
 )
-"""Settings that a resumed run may have other values of: how long it goes on, what it tells, what it costs."""
+"""Settings that a resumed run may have other values of: how long it goes on, what it tells, what it costs.
+
+Where its first model and its data lie may change too; what they hold is looked at. Of these ``train.steps`` changes what
+is learned, by the decay of the learning rate, and ``rollout.max_rows`` what is sampled.
+"""
 
 
 def load_resumed(path: Path | None, overrides: Sequence[str]) -> Config:
@@ -39,8 +47,12 @@ def load_resumed(path: Path | None, overrides: Sequence[str]) -> Config:
     own = Path(named[-1]) / "config.yaml" if named else None
     if path is None and own is not None and own.is_file():
         path = own
-    if path is None and named and len(named) == len(overrides) and not Path(named[-1]).exists():
-        raise ConfigError(f"there is no run in {named[-1]!r} to go on with; to begin one, say of what")
+    says_what = any(word.startswith(("task.", "model.", "credit.")) for word in overrides)
+    if path is None and named and not says_what and not Path(named[-1]).exists():
+        raise ConfigError(
+            f"there is no run in {named[-1]!r} to go on with; to begin one there, give a CONFIG.yaml, a task.type "
+            "or a credit.type"
+        )
     config = load_config(path, overrides)
     if config.run_dir is None:
         raise ConfigError("--resume needs the run folder to go on with: add run_dir=...")

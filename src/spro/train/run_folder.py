@@ -52,7 +52,7 @@ class RunFolder:
             replace_text(path / "config.yaml", dump_config(config))
             self.rollouts.mkdir(exist_ok=resume)
         except OSError as error:
-            raise RunFolderError(f"cannot make the run folder {str(path)!r}: {error}") from error
+            raise RunFolderError(f"cannot write into the run folder {str(path)!r}: {error}") from error
 
     def close(self) -> None:
         """Let another process write; twice does no harm."""

@@ -106,7 +106,7 @@ def build_trainer(config: Config, grading: Grading, stop: StopRequest | None = N
         folder=folder,
         stop=stop,
         gauge=MemoryGauge(policy.model.device),
-        notes=(str(task.report), *notes),
+        notes=(f"{task.report}; {len(held_out_prompts)} of them held out", *notes),
     )
 
 

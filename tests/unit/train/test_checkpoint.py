@@ -1,5 +1,6 @@
 """A checkpoint is whole or is passed over, whatever happens and whenever."""
 
+import hashlib
 import json
 import os
 import random
@@ -203,8 +204,8 @@ def test_a_disk_that_is_too_full_is_one_line_and_costs_nothing(
     with pytest.raises(TrainingError) as caught:
         three.save(5, 2**30, fill(5), 5)
     assert str(caught.value) == (
-        f"the checkpoint needs 1.20 GiB in {str(three.folder)!r}, where 1.00 GiB are free; what was saved before is "
-        "whole. Make room, then go on with --resume"
+        f"the checkpoint needs 1228.8 MiB in {str(three.folder)!r}, where 1024.0 MiB are free; what was saved before "
+        "is whole. Make room, then go on with --resume"
     )
     assert names(three) == {"step-2", "step-3", "step-4"}
     assert recovered(three) == ("step-4", [])
@@ -287,3 +288,16 @@ def test_a_replacement_that_was_cut_off_is_undone(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "step-2", tmp_path / ".replaced-step-2")
     save(checkpoints, 2)
     assert names(checkpoints) == {"step-1", "step-2"}
+
+
+def test_one_that_was_renamed_is_passed_over(three: Checkpoints) -> None:
+    for name, step in (("step-3", 3), ("step-2", 1)):
+        state = three.folder / name / "training/state.json"
+        state.write_text(f'{{"step": {step}}}')
+        manifest = three.folder / name / "manifest.json"
+        entries = json.loads(manifest.read_text())
+        digest = hashlib.sha256(state.read_bytes()).hexdigest()
+        entries["training/state.json"] = {"bytes": state.stat().st_size, "sha256": digest}
+        manifest.write_text(json.dumps(entries))
+    assert problem_with(three.folder / "step-3") == ""
+    assert problem_with(three.folder / "step-2") == "it is of step 1"
