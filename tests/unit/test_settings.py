@@ -150,13 +150,13 @@ def test_mistakes_in_the_surrogate(words: list[str], message: str) -> None:
         (["task.max_operators=2", "task.min_operators=1"], r"at most 4650 can be drawn; raise max_operators"),
         (
             ["optimizer.warmup_steps=9", "train.steps=9"],
-            r"optimizer\.warmup_steps is 9, and the run has 9 of its optimizer steps",
+            r"optimizer\.warmup_steps is 9, and the run has 9 optimizer steps for it",
         ),
         (
             ["prm.warmup_steps=18", "train.steps=9", "prm.mini_batches=2"],
             r"prm\.warmup_steps is 18, and the run has",
         ),
-        (["critic.warmup_steps=9", "train.steps=9"], r"critic\.warmup_steps is 9, and the run has 9 of its"),
+        (["critic.warmup_steps=9", "train.steps=9"], r"critic\.warmup_steps is 9, and the run has 9 optimizer steps"),
         (["critic.head_start=9", "train.steps=9"], r"critic\.head_start is 9, and the run has 9 steps"),
         (["log.keep_checkpoints=1"], r"log\.keep_checkpoints is 1: input should be greater than or equal to 2"),
         (["watch.on_collapse=pause"], r"watch\.on_collapse is 'pause': input should be 'warn' or 'stop'"),

@@ -30,8 +30,8 @@ FREE = (
 )
 """Settings that a resumed run may have other values of: how long it goes on, what it tells, what it costs.
 
-Where its first model and its data lie may change too; what they hold is looked at. Of these ``train.steps`` changes what
-is learned, by the decay of the learning rate, and ``rollout.max_rows`` what is sampled.
+Where the first model and its data lie may change too; what they hold is looked at. Of these ``train.steps`` changes
+what is learned, by the decay of the learning rate, and ``rollout.max_rows`` what is sampled.
 """
 
 
