@@ -13,7 +13,7 @@ train: $(VENV)/.run
 	$(BIN)/spro train
 
 test: $(VENV)/.dev lint sandbox
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 # The sandbox of code rewards; the tests try to break out of it.
 sandbox:
