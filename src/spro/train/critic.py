@@ -16,9 +16,9 @@ from spro.credit import TokenBatch
 from spro.loss import explained_variance, is_value_clipped, token_mean, value_loss, weighted_sum
 from spro.models import Sequences, pack, response_states, to_rectangle
 from spro.train.experience import Experience
-from spro.train.optimizer import Applied, Optimizer, State
+from spro.train.optimizer import Applied, Optimizer
 from spro.train.passes import Rows, SavingMemory, mini_batches, optimizer_step
-from spro.train.source import Scoring, Source, Stats, optimizer_stats
+from spro.train.source import LearningSource, Scoring, Stats, optimizer_stats
 
 States = Callable[[Sequences], Tensor]
 """Last hidden states [N, D] from which the written tokens are predicted, with gradient where they are to learn."""
@@ -49,7 +49,7 @@ def value_head(model: PreTrainedModel) -> nn.Linear:
     return head
 
 
-class Critic(Source):
+class Critic(LearningSource):
     """Values of the states in which the policy wrote its tokens.
 
     Args:
@@ -136,15 +136,3 @@ class Critic(Source):
 
     def _parts(self, experience: Experience, rows: range) -> list[Rows]:
         return pack([(row,) for row in rows], experience.sequences.lengths, self.scoring.max_tokens)
-
-    def follow(self, step: int) -> None:
-        """See ``Source``."""
-        self.optimizer.follow(step)
-
-    def state(self) -> State:
-        """Weights and optimizer."""
-        return self.optimizer.whole_state()
-
-    def load(self, state: State) -> None:
-        """See ``Source``."""
-        self.optimizer.load_whole(state)

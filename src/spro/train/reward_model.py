@@ -14,12 +14,12 @@ from spro.config import PrmConfig
 from spro.loss import implicit_reward_logit, outcome_cross_entropy
 from spro.models import pack, score_responses
 from spro.train.experience import Experience
-from spro.train.optimizer import Optimizer, State
+from spro.train.optimizer import Optimizer
 from spro.train.passes import Rows, SavingMemory, mini_batches, optimizer_step
-from spro.train.source import Scoring, Source, Stats, optimizer_stats
+from spro.train.source import LearningSource, Scoring, Stats, optimizer_stats
 
 
-class RewardModel(Source):
+class RewardModel(LearningSource):
     """Log-probs of a copy of the policy that is trained so that their ratio to the reference tells the outcome.
 
     Args:
@@ -86,15 +86,3 @@ class RewardModel(Source):
         log_probs[rows, :width] = scores.log_probs.detach()
         logits[rows] = logit.detach()
         return loss.detach()[None]
-
-    def follow(self, step: int) -> None:
-        """See ``Source``."""
-        self.optimizer.follow(step)
-
-    def state(self) -> State:
-        """Weights and optimizer."""
-        return self.optimizer.whole_state()
-
-    def load(self, state: State) -> None:
-        """See ``Source``."""
-        self.optimizer.load_whole(state)

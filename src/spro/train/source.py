@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from spro.models import response_log_probs
 from spro.train.experience import Experience
-from spro.train.optimizer import Applied, State
+from spro.train.optimizer import Applied, Optimizer, State
 
 Stats = dict[str, Tensor]
 """Metric -> scalar on the device."""
@@ -68,3 +68,21 @@ class Source(ABC):
     def load(self, state: State) -> None:
         """Go on from a ``state``."""
         assert not state
+
+
+class LearningSource(Source):
+    """One with weights that no folder keeps, and an optimizer of its own."""
+
+    optimizer: Optimizer
+
+    def follow(self, step: int) -> None:
+        """See ``Source``."""
+        self.optimizer.follow(step)
+
+    def state(self) -> State:
+        """Weights and optimizer."""
+        return self.optimizer.whole_state()
+
+    def load(self, state: State) -> None:
+        """See ``Source``."""
+        self.optimizer.load_whole(state)
