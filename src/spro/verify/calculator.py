@@ -5,10 +5,10 @@ A response is lines separated by ``;`` that end in ``#`` and the number, as in `
 
 import re
 
-from spro.verify.verdict import Status, Verdict
+from spro.verify.final import judge_final_line
+from spro.verify.verdict import Verdict
 
 _NUMBER = re.compile(r"0|[1-9][0-9]?")
-_FINAL = re.compile(f"#({_NUMBER.pattern})")
 
 
 def verify_calculator(response: str, ground_truth: str) -> Verdict:
@@ -27,11 +27,4 @@ def verify_calculator(response: str, ground_truth: str) -> Verdict:
     Returns:
         ``unscored`` when the ground truth is no such number.
     """
-    if _NUMBER.fullmatch(ground_truth) is None:
-        return Verdict(None, Status.UNSCORED, detail=f"the ground truth {ground_truth[:80]!r} is no number below 100")
-    final = _FINAL.fullmatch(response.rpartition(";")[2])
-    if final is None:
-        return Verdict(0.0, Status.NO_ANSWER)
-    if final[1] == ground_truth:
-        return Verdict(1.0, Status.CORRECT, extracted=final[1])
-    return Verdict(0.0, Status.WRONG, extracted=final[1])
+    return judge_final_line(response, ground_truth, _NUMBER, "is no number below 100")

@@ -5,9 +5,9 @@ A response is lines separated by ``;`` that end in ``#`` and the digit, as in ``
 
 import re
 
-from spro.verify.verdict import Status, Verdict
+from spro.verify.final import judge_final_line
+from spro.verify.verdict import Verdict
 
-_FINAL = re.compile(r"#([0-9])")
 _DIGIT = re.compile(r"[0-9]")
 
 
@@ -27,11 +27,4 @@ def verify_chain(response: str, ground_truth: str) -> Verdict:
     Returns:
         ``unscored`` when the ground truth is not one digit.
     """
-    if _DIGIT.fullmatch(ground_truth) is None:
-        return Verdict(None, Status.UNSCORED, detail=f"the ground truth {ground_truth[:80]!r} is not one digit")
-    final = _FINAL.fullmatch(response.rpartition(";")[2])
-    if final is None:
-        return Verdict(0.0, Status.NO_ANSWER)
-    if final[1] == ground_truth:
-        return Verdict(1.0, Status.CORRECT, extracted=final[1])
-    return Verdict(0.0, Status.WRONG, extracted=final[1])
+    return judge_final_line(response, ground_truth, _DIGIT, "is not one digit")
