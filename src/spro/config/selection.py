@@ -107,8 +107,10 @@ class OldPolicyReference(Section):
     type: Literal["old_policy"]
 
 
+HeldReference = FrozenReference | PeriodicReference | EmaReference
+"""What a model is held for."""
 ReferenceConfig = Annotated[
-    FrozenReference | PeriodicReference | EmaReference | OldPolicyReference,
+    HeldReference | OldPolicyReference,
     Field(discriminator="type"),
     default_type("frozen"),
 ]

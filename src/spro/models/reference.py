@@ -11,9 +11,8 @@ from transformers import PreTrainedModel
 from spro.config import (
     EmaReference,
     FrozenReference,
-    OldPolicyReference,
+    HeldReference,
     PeriodicReference,
-    ReferenceConfig,
 )
 from spro.errors import ModelError
 from spro.models.int8 import int8_copy
@@ -40,17 +39,6 @@ class Reference(ABC):
             raise ModelError(f"the saved reference is not one of this run: {len(strange)} tensors differ, {strange[0]}")
         for name, tensor in own.items():
             tensor.copy_(state[name])
-
-
-class LiveReference(Reference):
-    """The policy itself as it is now."""
-
-    def __init__(self, policy: PreTrainedModel) -> None:
-        self._policy = policy
-
-    def ready(self) -> AbstractContextManager[PreTrainedModel]:
-        """The policy."""
-        return nullcontext(self._policy)
 
 
 class AdaptersOff(Reference):
@@ -158,7 +146,7 @@ class MovingCopy(Reference):
             read.copy_(self._kept[name])
 
 
-def hold_reference(policy: PreTrainedModel, section: ReferenceConfig) -> Reference:
+def hold_reference(policy: PreTrainedModel, section: HeldReference) -> Reference:
     """The reference that the settings name, made from the policy as it is now.
 
     Raises:
@@ -173,8 +161,6 @@ def hold_reference(policy: PreTrainedModel, section: ReferenceConfig) -> Referen
             return MovingCopy(policy)
         case EmaReference():
             return MovingCopy(policy, torch.float32)
-        case OldPolicyReference():
-            return LiveReference(policy)
 
 
 def _frozen(policy: PreTrainedModel, section: FrozenReference) -> Reference:

@@ -51,6 +51,11 @@ class Response:
     response_mask: tuple[bool, ...] | None = None
     policy_version: int = 0
 
+    @property
+    def written(self) -> tuple[bool, ...]:
+        """``response_mask``, also where the policy wrote all."""
+        return self.response_mask or (True,) * len(self.token_ids)
+
 
 class Engine(Protocol):
     """Samples from the current policy. Ids in and ids out: text is never tokenized twice."""

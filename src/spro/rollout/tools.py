@@ -55,12 +55,11 @@ class _Draft:
 
     def written_on(self, piece: Response, room: int) -> "_Draft":
         """With what the policy wrote, cut where the room ends."""
-        mask = piece.response_mask or (True,) * len(piece.token_ids)
         return replace(
             self,
             token_ids=self.token_ids + piece.token_ids[:room],
             log_probs=self.log_probs + piece.rollout_log_probs[:room],
-            mask=self.mask + mask[:room],
+            mask=self.mask + piece.written[:room],
             finish_reason=piece.finish_reason if len(piece.token_ids) <= room else FinishReason.LENGTH,
             policy_version=piece.policy_version,
         )

@@ -75,7 +75,7 @@ class Canary:
         return reading
 
     def _read(self, group: tuple[Response, ...]) -> CanaryReading:
-        written = tuple(response.response_mask or (True,) * len(response.token_ids) for response in group)
+        written = tuple(response.written for response in group)
         sequences = Sequences(
             prompts=(self.prompt_token_ids,) * len(group),
             responses=tuple(response.token_ids for response in group),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from spro.config import Config, FrozenReference, OptimizerConfig
+from spro.config import Config, FrozenReference, OldPolicyReference, OptimizerConfig
 from spro.credit import Method
 from spro.errors import ConfigError
 from spro.models import checkpointed, hold_reference, trainable, twin
@@ -70,7 +70,7 @@ class _Builder:
 
     def reference(self) -> Source:
         section = self.config.reference
-        if section.type == "old_policy":
+        if isinstance(section, OldPolicyReference):
             return OldAsRefLogProbs(self.old())
         return RefLogProbs(self.policy, hold_reference(self.policy, section), build_reference(section), self.scoring)
 

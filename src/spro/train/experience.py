@@ -96,7 +96,7 @@ def gather_experience(
         prompts=tuple(group.prompt.token_ids for _, group, _ in rows),
         responses=tuple(response.token_ids for response in responses),
         pad_token_id=pad_token_id,
-        masks=tuple(response.response_mask or (True,) * len(response.token_ids) for response in responses),
+        masks=tuple(response.written for response in responses),
     )
     batch = TokenBatch(
         response_mask=sequences.response_mask(device),

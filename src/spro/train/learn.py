@@ -58,7 +58,7 @@ class Learner:
             experience, credit = lessons.review()
             for source in self.sources:
                 stats |= source.learn(experience)
-        stats |= credit_metrics(experience, credit, groups)
+        stats |= credit_metrics(experience, credit)
         return Learned(groups, experience, credit, {**to_metrics(stats), "learning_rate": learning_rate})
 
     def follow(self, step: int) -> None:

@@ -52,7 +52,7 @@ def step_metrics(groups: Sequence[Group]) -> Metrics:
     return {"steps/mean": sum(counts) / len(counts)} if counts else {}
 
 
-def credit_metrics(experience: Experience, credit: Credit, groups: Sequence[Group]) -> dict[str, Tensor]:
+def credit_metrics(experience: Experience, credit: Credit) -> dict[str, Tensor]:
     """Spread of the advantages and of each of their terms over the tokens, and how far the sampler is off."""
     mask = experience.batch.response_mask
     old_log_probs = experience.batch.require("old_log_probs", "metrics")

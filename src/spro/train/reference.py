@@ -19,7 +19,7 @@ class ReferenceUpdate(ABC):
 
 @dataclass(frozen=True)
 class Frozen(ReferenceUpdate):
-    """Stays what it is: the policy before training, or the policy itself, whose moves need no help."""
+    """Stays what it is: the policy before training."""
 
     def apply(self, reference: Reference, policy: PreTrainedModel, step: int) -> None:
         """Nothing."""
@@ -53,10 +53,10 @@ def _moving(reference: Reference) -> MovingCopy:
     return reference
 
 
-def build_reference(section: config.ReferenceConfig) -> ReferenceUpdate:
+def build_reference(section: config.HeldReference) -> ReferenceUpdate:
     """The behaviour that the settings name."""
     match section:
-        case config.FrozenReference() | config.OldPolicyReference():
+        case config.FrozenReference():
             return Frozen()
         case config.PeriodicReference():
             return Periodic(section.every)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import compress
 
-from spro.rollout import Response
 from spro.train.group import Group
 from spro.train.metrics import Metrics
 
@@ -28,15 +27,12 @@ def repetition(token_ids: Sequence[int], n: int) -> float:
     return 1 - len(set(zip(*(token_ids[start : start + total] for start in range(n)), strict=True))) / total
 
 
-def _written(response: Response) -> list[int]:
-    mask = response.response_mask or (True,) * len(response.token_ids)
-    return list(compress(response.token_ids, mask))
-
-
 def repetition_metrics(groups: Sequence[Group]) -> Metrics:
     """``response/repeated_ngrams``: mean over all that was rolled out, before the filter; None of nothing.
 
     A tool's tokens are left out: that it says again what it was asked again is no fault of the policy.
     """
-    shares = [repetition(_written(response), NGRAM) for group in groups for response in group.responses]
+    shares = [
+        repetition(list(compress(one.token_ids, one.written)), NGRAM) for group in groups for one in group.responses
+    ]
     return {"response/repeated_ngrams": sum(shares) / len(shares) if shares else None}

@@ -12,7 +12,6 @@ from spro.config import (
     EmaReference,
     FrozenReference,
     LoraConfig,
-    OldPolicyReference,
     PeriodicReference,
     ReferenceConfig,
 )
@@ -77,14 +76,6 @@ def test_with_adapters_nothing_is_held() -> None:
     policy = adapted()
     with hold_reference(policy, FrozenReference()).ready() as model:
         assert model is policy
-
-
-def test_the_old_policy_is_the_policy() -> None:
-    policy = tiny_model("llama")
-    reference = hold_reference(policy, OldPolicyReference(type="old_policy"))
-    move(policy)
-    assert torch.equal(read(reference.ready), log_probs(policy))
-    assert reference.state() == {}
 
 
 def devices(model: PreTrainedModel) -> set[str]:

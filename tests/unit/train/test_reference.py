@@ -106,7 +106,6 @@ def test_without_memory_a_moving_average_is_a_copy() -> None:
     [
         ({}, Frozen()),
         (FROZEN, Frozen()),
-        ({"type": "old_policy"}, Frozen()),
         ({"type": "periodic", "every": 5}, Periodic(5)),
         ({"type": "ema"}, MovingAverage(0.99)),
     ],

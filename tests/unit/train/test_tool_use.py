@@ -59,7 +59,7 @@ def test_a_tools_tokens_are_off_the_mask_of_the_batch(groups: list[Group]) -> No
 
 def test_the_sampler_is_compared_with_the_trainer_where_the_policy_wrote(groups: list[Group]) -> None:
     experience = experience_of(groups)
-    metrics = credit_metrics(experience, GRPO().assign(experience.batch), groups)
+    metrics = credit_metrics(experience, GRPO().assign(experience.batch))
     assert metrics["rollout/log_prob_diff_max"] == metrics["rollout/log_prob_diff_mean"] == 0
 
 
