@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "config": set(),
     "settings": {"config", "errors"},
     "checks": {"errors"},
+    "window": {"errors"},
     "credit": {"errors", "checks"},
     "loss": {"errors", "checks", "credit.reduce"},
     "verify": {"errors"},
@@ -20,7 +21,9 @@ MAY_IMPORT = {
     "tasks": {"errors", "config"},
     "models": {"errors", "config", "loss"},
     "lab": {"errors", "settings", "tasks", "train", "models", "verify", "credit", "report"},
-    "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"},
+    "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"}
+    | {"window"},
+    "plugins": {"errors", "settings", "config", "credit", "loss", "verify", "tasks", "window"},
     "report": {"errors"},
     "describe": {"errors", "settings", "credit", "models", "verify"},
     "cli": {"errors", "train", "report", "describe", "lab"},

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from spro import config
 from spro.train.group import Group
+from spro.window import AccuracyWindow
 
 
 class GroupFilter(ABC):
@@ -27,24 +28,18 @@ class GroupFilter(ABC):
 
 
 @dataclass(frozen=True)
-class AccuracyWindow(GroupFilter):
-    """The accuracy filter of Algorithm 1, line 8, with the semantics of verl's PRIME recipe.
+class InWindow(GroupFilter):
+    """The accuracy filter of Algorithm 1, line 8: more prompts are rolled out than are trained on; see the window."""
 
-    More prompts are rolled out than are trained on. Those whose mean score lies in [low, high] come first, in the
-    order in which they were drawn, then the others; the first ``keep`` stay. So the batch is always full, and
-    prompts outside the window can fill it: their outcome advantage is 0, their process term is not.
-    """
-
-    low: float
-    high: float
+    window: AccuracyWindow
 
     def passes(self, group: Group) -> bool:
         """Whether the group's mean score lies in the window."""
-        return self.low <= group.mean_score <= self.high
+        return self.window.holds(group.mean_score)
 
     def select(self, groups: Sequence[Group], keep: int) -> list[Group]:
-        """The ``keep`` groups to train on."""
-        return sorted(groups, key=lambda group: not self.passes(group))[:keep]
+        """The ``keep`` groups to train on, filled up with others; groups come in the order in which they were drawn."""
+        return [groups[place] for place in self.window.choose([group.mean_score for group in groups], keep)]
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def build_filter(section: config.FilterConfig) -> GroupFilter:
     """The filter that the settings name."""
     match section:
         case config.AccuracyWindowFilter():
-            return AccuracyWindow(section.accuracy_low, section.accuracy_high)
+            return InWindow(AccuracyWindow(section.accuracy_low, section.accuracy_high))
         case config.ZeroVarianceFilter():
             return UnequalScores()
         case config.DynamicFilter():

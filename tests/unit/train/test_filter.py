@@ -4,10 +4,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from spro.config import FilterConfig
-from spro.train.filter import AccuracyWindow, Everything, UnequalScores, build_filter
+from spro.train.filter import Everything, InWindow, UnequalScores, build_filter
+from spro.window import AccuracyWindow
 from tests.unit.train.builders import make_group
 
-WINDOW = AccuracyWindow(0.2, 0.8)
+WINDOW = InWindow(AccuracyWindow(0.2, 0.8))
 ACCURACIES = [[0.0] * 4, [1, 0, 0, 0.0], [1.0] * 4, [1, 1, 0, 0.0], [1, 1, 1, 0.0], [0.0] * 4]
 GROUPS = [make_group(i, list(scores)) for i, scores in enumerate(ACCURACIES)]
 
@@ -36,8 +37,8 @@ def test_everything_keeps_the_order() -> None:
 @pytest.mark.parametrize(
     ("section", "expected"),
     [
-        ({}, AccuracyWindow(0.2, 0.8)),
-        ({"accuracy_low": 0.1}, AccuracyWindow(0.1, 0.8)),
+        ({}, InWindow(AccuracyWindow(0.2, 0.8))),
+        ({"accuracy_low": 0.1}, InWindow(AccuracyWindow(0.1, 0.8))),
         ({"type": "zero_variance"}, UnequalScores(1)),
         ({"type": "dynamic"}, UnequalScores(10)),
         ({"type": "dynamic", "max_rollout_batches": 3}, UnequalScores(3)),
