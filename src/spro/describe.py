@@ -11,6 +11,7 @@ from spro.credit import METHODS, Method
 from spro.errors import ConfigError, SproError
 from spro.models import load_policy
 from spro.models.loading import BUILTIN
+from spro.plugins.hosts import HOSTS
 from spro.settings import nearest
 from spro.verify import MathVerifier, examine_sandbox
 
@@ -48,16 +49,17 @@ def examine_installation() -> tuple[str, bool]:
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none, runs on the CPU"
     extras = ", ".join(f"{name} {_version_of(name)}" for name in OPTIONAL)
     checks = {"math verifier": _check_math(), **{f"model {name}": _check_model(name) for name in BUILTIN}}
-    sandbox = examine_sandbox()
+    sandbox, hosts = examine_sandbox(), [host.examine() for host in HOSTS]
     lines = [
         f"spro {__version__}, Python {platform.python_version()}, {versions}",
         f"GPU: {gpu}",
         f"optional: {extras}",
         *(f"{name}: {problem or 'works'}" for name, problem in checks.items()),
         *sandbox.lines(),
+        *(line for line, _ in hosts),
     ]
     # Without a sandbox all but code works, and whoever asks for code is told before a run begins.
-    return "\n".join(lines), not any(checks.values())
+    return "\n".join(lines), not any(checks.values()) and all(is_right for _, is_right in hosts)
 
 
 def _version_of(package: str) -> str:

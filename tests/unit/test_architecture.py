@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "settings": {"config", "errors"},
     "checks": {"errors"},
     "window": {"errors"},
+    "named": {"errors", "settings"},
     "credit": {"errors", "checks"},
     "loss": {"errors", "checks", "credit.reduce"},
     "verify": {"errors"},
@@ -22,11 +23,11 @@ MAY_IMPORT = {
     "models": {"errors", "config", "loss"},
     "lab": {"errors", "settings", "tasks", "train", "models", "verify", "credit", "report"},
     "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"}
-    | {"window"},
-    "plugins": {"errors", "settings", "config", "credit", "loss", "verify", "tasks", "window"},
+    | {"window", "named"},
+    "plugins": {"errors", "settings", "config", "credit", "loss", "verify", "tasks", "window", "named"},
     "report": {"errors"},
-    "describe": {"errors", "settings", "credit", "models", "verify"},
-    "cli": {"errors", "train", "report", "describe", "lab"},
+    "describe": {"errors", "settings", "credit", "models", "verify", "plugins.hosts"},
+    "cli": {"errors", "train", "report", "describe", "lab", "plugins.launch"},
     "__init__": set(),
 }
 """Room -> the rooms that it may import. ``train.command`` alone writes the report."""

@@ -18,7 +18,7 @@ from spro.train.interrupt import StopRequest
 from spro.train.learn import Learner
 from spro.train.loop import Trainer
 from spro.train.memory import MemoryGauge
-from spro.train.named import Registry
+from spro.named import Registry
 from spro.train.order import PromptOrder
 from spro.train.prepare import build_preparations, sampling_of
 from spro.train.run_folder import RunFolder, check_free, pick_run_dir

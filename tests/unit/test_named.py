@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from spro.errors import BatchError, ConfigError
-from spro.train.named import Registry
+from spro.named import Registry
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Settings for verl, found by ``--config-path=pkg://spro.plugins.verl.config``."""

@@ -1,0 +1,63 @@
+"""The verifiers as a reward function of verl.
+
+reward.custom_reward_function.path=pkg://spro.plugins.verl.reward
+reward.custom_reward_function.name=compute_score
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from spro.errors import ConfigError, WorkerError
+from spro.verify import verify_code, verify_math
+
+VERIFIERS = ("math", "code")
+
+
+def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    verifier: str | None = None,
+    boxes: str = "last",
+    max_tests: int | None = None,
+    prime_compat: bool = False,
+    **_: object,
+) -> dict[str, float]:
+    """The score of one response, with the signature that verl calls.
+
+    Args:
+        data_source: of the row; not read.
+        solution_str: the whole response, as text.
+        ground_truth: of the row's ``reward_model``, see ``verify_math`` and ``verify_code``.
+        extra_info: of the row; not read.
+        verifier: ``math`` or ``code``, of ``reward.custom_reward_function.reward_kwargs``. Without it: ``code`` where
+            the ground truth is a JSON object with ``inputs`` and ``outputs``, as in Eurus-2-RL-Data, else ``math``.
+        boxes: of ``reward_kwargs`` too; see ``verify_math``.
+        max_tests: likewise; see ``verify_code``.
+        prime_compat: likewise.
+
+    Raises:
+        ConfigError: there is no such verifier.
+        WorkerError: this response could not be graded. verl then leaves it out of its group: it is not a wrong answer.
+    """
+    name = verifier or _verifier_of(ground_truth)
+    if name not in VERIFIERS:
+        raise ConfigError(f"reward_kwargs.verifier is {name!r}; known: {', '.join(VERIFIERS)}")
+    if name == "math":
+        verdict = verify_math(solution_str, ground_truth, boxes=boxes)
+    else:
+        verdict = verify_code(solution_str, ground_truth, max_tests=max_tests, prime_compat=prime_compat)
+    if verdict.score is None:
+        raise WorkerError(f"a response to a problem of {data_source!r} could not be graded: {verdict.detail}")
+    return {"score": verdict.score, "acc": verdict.score}
+
+
+def _verifier_of(ground_truth: str) -> str:
+    try:
+        tests = json.loads(ground_truth)
+    except (ValueError, RecursionError):
+        return "math"
+    return "code" if isinstance(tests, dict) and {"inputs", "outputs"} <= tests.keys() else "math"

@@ -1,0 +1,34 @@
+"""The verifiers with the signature that verl calls."""
+
+import json
+
+import pytest
+
+from spro.errors import ConfigError, WorkerError
+from spro.plugins.verl.reward import compute_score
+
+TESTS = json.dumps({"inputs": ["1\n", "5\n"], "outputs": ["2\n", "6\n"]})
+
+
+def test_mathematics() -> None:
+    right = compute_score("math", r"so it is \boxed{\frac{1}{2}}", "0.5", {"index": 3})
+    assert right == {"score": 1.0, "acc": 1.0}
+    assert compute_score("math", "no box", "0.5")["score"] == 0.0
+
+
+def test_programs_run_in_the_sandbox_and_are_known_by_their_tests() -> None:
+    half = "```python\nprint(2)\n```"
+    assert compute_score("taco", half, TESTS)["score"] == 0.5
+    assert compute_score("taco", "```python\nprint(int(input()) + 1)\n```", TESTS)["score"] == 1.0
+
+
+def test_a_ground_truth_that_cannot_be_read_is_not_a_wrong_answer() -> None:
+    broken = json.dumps({"inputs": ["1"], "outputs": []})
+    with pytest.raises(WorkerError, match="a response to a problem of 'taco' could not be graded"):
+        compute_score("taco", "```python\nprint(1)\n```", broken)
+
+
+def test_the_verifier_may_be_named() -> None:
+    assert compute_score("x", r"\boxed{1}", "1", verifier="math")["score"] == 1.0
+    with pytest.raises(ConfigError, match=r"reward_kwargs.verifier is 'maths'; known: math, code"):
+        compute_score("x", r"\boxed{1}", "1", verifier="maths")
