@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: train test lint sandbox parity parity-verl parity-trl test-vllm fuzz warm-start wheel clean
+.PHONY: train test lint sandbox parity parity-verl parity-trl test-vllm test-verl test-trl fuzz warm-start wheel clean
 
 train: $(VENV)/.run
 	$(BIN)/spro train
@@ -36,13 +36,21 @@ parity-verl: .venv-verl/.run
 parity-trl: .venv-trl/.run
 	.venv-trl/bin/python -m pytest -c tests/parity/pytest.ini -q tests/parity/trl
 
-.venv-verl/.run: PEER := verl==0.9.1
-.venv-trl/.run: PEER := trl==1.16.0 math-verify
+# The plug-ins in the real hosts, in the environments of the parity tests: verl with Ray on a CPU, TRL in one process and
+# in two.
+test-verl: .venv-verl/.run sandbox
+	.venv-verl/bin/python -m pytest -c tests/verl/pytest.ini -q tests/verl
+
+test-trl: .venv-trl/.run sandbox
+	.venv-trl/bin/python -m pytest -c tests/trl/pytest.ini -q tests/trl
+
+# As a user installs them: the extra, with the versions pinned that the tests have seen.
+.venv-verl/.run: EXTRAS := verl
+.venv-trl/.run: EXTRAS := trl,lora
 .venv-%/.run: pyproject.toml tests/parity/constraints-%.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) torch==2.13.0
-	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) $(PEER) jaxtyping pytest hypothesis
-	$(@D)/bin/python -m pip install --quiet --no-deps --editable .
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) --editable ".[$(EXTRAS)]" pytest hypothesis
 	touch $@
 
 # The real vLLM as the rollout engine, on a CPU, in an environment of its own: it wants an older transformers. Two
