@@ -1,5 +1,6 @@
 """The accuracy window: what it holds, and whom it chooses."""
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,13 @@ from spro.window import AccuracyWindow
 
 def test_the_borders_are_inside() -> None:
     assert [AccuracyWindow(0.2, 0.8).holds(accuracy) for accuracy in (0.19, 0.2, 0.5, 0.8, 0.81)] == [0, 1, 1, 1, 0]
+
+
+def test_scores_that_a_host_rounded_are_on_the_border() -> None:
+    mean = float(numpy.float32(0.8))
+    assert mean > 0.8
+    assert AccuracyWindow(0.2, 0.8).holds(mean)
+    assert not AccuracyWindow(0.2, 0.8).holds(0.80001)
 
 
 def test_those_inside_come_first_and_others_fill_up() -> None:
