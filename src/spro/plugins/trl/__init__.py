@@ -1,0 +1,17 @@
+"""Credit methods in TRL: ``SPROTrainer`` is TRL's ``GRPOTrainer`` with one advantage a token.
+
+Start with ``trainer.py``. What it relies on in TRL is held by ``tests/trl/test_host.py``.
+"""
+
+from spro.errors import ConfigError
+from spro.plugins.trl.filter import AccuracyFilter
+from spro.plugins.trl.limits import TESTED_VERSIONS
+
+try:
+    from spro.plugins.trl.trainer import SPROTrainer
+except ModuleNotFoundError as error:
+    if error.name != "trl":
+        raise
+    raise ConfigError("spro.plugins.trl needs TRL 1.16, which is not installed: pip install 'spro[trl]'") from error
+
+__all__ = ["TESTED_VERSIONS", "AccuracyFilter", "SPROTrainer"]
