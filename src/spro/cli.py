@@ -42,6 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=run_train)
 
+    _add_launch(commands)
+
     methods = commands.add_parser("methods", help="list the credit methods, their settings and what they need")
     methods.add_argument("name", nargs="?", help="say all of one method: its equation, source and choices")
     methods.set_defaults(run=run_methods)
@@ -68,16 +70,42 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_launch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    launch = commands.add_parser(
+        "launch",
+        help="run a config in another trainer, on as many machines as that takes",
+        usage="spro launch [--dry-run] {verl} [CONFIG.yaml] [key=value ...] [-- WORD ...]",
+        epilog="What stands behind -- goes to that trainer as it is, for example: -- trainer.nnodes=4",
+    )
+    launch.add_argument("host", choices=("verl",), help="the trainer, which pip install 'spro[verl]' brings")
+    launch.add_argument("words", nargs="*", metavar="CONFIG.yaml | key=value", help="a config first, then settings")
+    launch.add_argument("--dry-run", action="store_true", help="print its command; needs nothing and writes nothing")
+    launch.set_defaults(run=run_launch, passed_on=())
+
+
 def run_train(arguments: argparse.Namespace) -> int:
     """``spro train [CONFIG.yaml] [key=value ...]``."""
     # One thread before torch starts: spin barriers between two make tiny models up to five times slower.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from spro.train.command import train_command
 
-    first = arguments.words[:1]
-    has_config = bool(first) and "=" not in first[0]
-    path = Path(first[0]) if has_config else None
-    return train_command(path, arguments.words[has_config:], arguments.allow_unsafe, arguments.resume)
+    path, settings = _config_first(arguments.words)
+    return train_command(path, settings, arguments.allow_unsafe, arguments.resume)
+
+
+def run_launch(arguments: argparse.Namespace) -> int:
+    """``spro launch verl [CONFIG.yaml] [key=value ...] [--dry-run] [-- WORD ...]``."""
+    from spro.plugins.launch import launch_command
+
+    path, settings = _config_first(arguments.words)
+    return launch_command(path, settings, arguments.passed_on, arguments.dry_run)
+
+
+def _config_first(words: list[str]) -> tuple[Path | None, list[str]]:
+    """The config, if the first word is none of the settings, and the settings."""
+    if words and "=" not in words[0]:
+        return Path(words[0]), words[1:]
+    return None, words
 
 
 def run_methods(arguments: argparse.Namespace) -> int:
@@ -124,11 +152,17 @@ def run_report(arguments: argparse.Namespace) -> int:
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
     """With settings before and behind an option, which argparse alone does not take."""
     parser = build_parser()
-    arguments, left = parser.parse_known_args(words)
+    given, behind = list(sys.argv[1:] if words is None else words), []
+    if given[:1] == ["launch"] and "--" in given:
+        cut = given.index("--")
+        given, behind = given[:cut], given[cut + 1 :]
+    arguments, left = parser.parse_known_args(given)
     if left and ("words" not in arguments or any(word.startswith("-") for word in left)):
         parser.error(f"unrecognized arguments: {' '.join(left)}")
     if left:
         arguments.words += left
+    if behind:
+        arguments.passed_on = behind
     return arguments
 
 

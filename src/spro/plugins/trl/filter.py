@@ -65,9 +65,7 @@ class AccuracyFilter:
         strange = [score for score in scores.tolist() if not (0 <= score <= 1 or math.isnan(score))]
         if strange:
             raise ConfigError(f"the accuracy filter reads scores in [0, 1], and got {strange[0]}")
-        # Scores come in float32, in which four of five shares of 0.8 lie above 0.8.
-        means = scores.double().view(-1, group_size).nanmean(dim=1).tolist()
-        accuracies = [round(mean, 6) for mean in means]
+        accuracies = scores.view(-1, group_size).nanmean(dim=1).tolist()
         kept = self.window.choose(accuracies, groups)
         rows = torch.tensor([place * group_size + member for place in kept for member in range(group_size)])
         return rows, sum(self.window.holds(accuracies[place]) for place in kept) / len(kept)

@@ -13,7 +13,8 @@ from spro.window import AccuracyWindow
 class WindowedBuffer(ReplayBuffer):
     """Of the groups that a step rolled out, those whose mean score lies in a window, filled up with others.
 
-    verl has it by ``trainer.v1.sampler.custom_sampler``. The score is ``rm_scores``, before any price of a KL.
+    verl has it by ``trainer.v1.sampler.custom_sampler``. The score is what the reward function calls ``acc``, as verl's
+    reward managers have it of every score; without such a word the reward.
 
     Args:
         sampler_kwargs: ``window``, [low, high], and ``factor``, how many times as many prompts are rolled out.
@@ -50,11 +51,12 @@ class WindowedBuffer(ReplayBuffer):
 
     def _mean_scores(self, batch: KVBatchMeta) -> dict[str, float]:
         fields = transfer_queue.kv_batch_get(
-            keys=batch.keys, partition_id=batch.partition_id, select_fields=["rm_scores"]
+            keys=batch.keys, partition_id=batch.partition_id, select_fields=["rm_scores", "extra_fields"]
         )
         scores: dict[str, list[float]] = defaultdict(list)
-        for key, rewards in zip(batch.keys, fields["rm_scores"], strict=True):
-            scores[_uid(key)].append(float(rewards.sum()))
+        for key, rewards, extra in zip(batch.keys, fields["rm_scores"], fields["extra_fields"], strict=True):
+            told = getattr(extra, "data", extra).get("reward_extra_info", {})
+            scores[_uid(key)].append(float(told.get("acc", rewards.sum())))
         return {uid: sum(numbers) / len(numbers) for uid, numbers in scores.items()}
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from spro.plugins.verl_names import VERL_NAMES as VERL_NAMES
-
 
 @dataclass(frozen=True, eq=False)
 class Scores:

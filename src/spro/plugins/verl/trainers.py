@@ -8,7 +8,8 @@ from verl.trainer.ppo.v1 import PPOTrainer
 
 from spro.plugins.verl.arrange import arrange_filter, arrange_scores
 from spro.plugins.verl.estimators import ESTIMATORS
-from spro.plugins.verl.tensors import VERL_NAMES, Scores, carried
+from spro.plugins.verl.tensors import Scores, carried
+from spro.plugins.verl_names import VERL_NAMES
 
 
 class CreditTrainer(PPOTrainer):
