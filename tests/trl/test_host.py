@@ -13,7 +13,7 @@ from torch import Tensor
 from trl import GRPOTrainer
 from trl.trainer.utils import RepeatSampler, add_fused_lm_head
 
-from spro.plugins.trl import TESTED_VERSIONS
+from spro.plugins.hosts import TRL
 from spro.plugins.trl.limits import LOSS_TYPES
 
 ATTRIBUTES = {
@@ -51,7 +51,7 @@ def plain(folder: Path, reward: Any = by_letters, **settings: Any) -> GRPOTraine
 
 
 def test_this_version_is_one_of_those_that_are_said_to_be_tested() -> None:
-    assert trl.__version__ in TESTED_VERSIONS
+    assert trl.__version__ in TRL.tested
 
 
 def test_the_attributes_that_are_read_or_set(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from trl import GRPOConfig, GRPOTrainer
 
 from spro.credit import GRPO
 from spro.errors import ConfigError
-from spro.plugins.trl import TESTED_VERSIONS, SPROTrainer
+from spro.plugins.hosts import TRL
+from spro.plugins.trl import SPROTrainer
 from spro.plugins.trl.limits import LOSS_TYPES
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -65,7 +66,7 @@ def test_a_sharded_reference_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_an_untested_version_is_named_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trl, "__version__", "1.16.9")
-    tested = ", ".join(TESTED_VERSIONS)
+    tested = ", ".join(TRL.tested)
     with pytest.warns(UserWarning, match=f"tested with trl {tested}, and this is trl 1.16.9"):
         spro_trainer(tmp_path)
 

@@ -7,6 +7,7 @@ from spro.credit import METHODS, Method
 from spro.errors import ConfigError, DataError
 from spro.loss import SURROGATES, Surrogate
 from spro.models import Policy, load_policy
+from spro.named import Registry
 from spro.tasks import Prompt, TaskData, encode_prompts, load_task
 from spro.train.companions import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
 from spro.train.filter import build_filter
@@ -18,7 +19,6 @@ from spro.train.interrupt import StopRequest
 from spro.train.learn import Learner
 from spro.train.loop import Trainer
 from spro.train.memory import MemoryGauge
-from spro.named import Registry
 from spro.train.order import PromptOrder
 from spro.train.prepare import build_preparations, sampling_of
 from spro.train.run_folder import RunFolder, check_free, pick_run_dir

@@ -5,7 +5,6 @@ Start with ``trainer.py``. What it relies on in TRL is held by ``tests/trl/test_
 
 from spro.errors import ConfigError
 from spro.plugins.trl.filter import AccuracyFilter
-from spro.plugins.trl.limits import TESTED_VERSIONS
 
 try:
     from spro.plugins.trl.trainer import SPROTrainer
@@ -14,4 +13,4 @@ except ModuleNotFoundError as error:
         raise
     raise ConfigError("spro.plugins.trl needs TRL 1.16, which is not installed: pip install 'spro[trl]'") from error
 
-__all__ = ["TESTED_VERSIONS", "AccuracyFilter", "SPROTrainer"]
+__all__ = ["AccuracyFilter", "SPROTrainer"]

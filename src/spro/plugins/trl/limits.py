@@ -9,9 +9,7 @@ from torch import nn
 
 from spro.credit import Method
 from spro.errors import ConfigError
-
-TESTED_VERSIONS = frozenset({"1.16.0"})
-"""Versions of TRL against which ``tests/trl`` passed."""
+from spro.plugins.hosts import TRL
 
 GIVEN = frozenset({"old_log_probs", "ref_log_probs", "token_ids"})
 """The optional tensors of a ``TokenBatch`` that can be had from a step of TRL."""
@@ -32,8 +30,8 @@ LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "luspo", "sapo")
 
 def warn_of_version(version: str) -> None:
     """Name a TRL that nobody tried with this trainer; it may work."""
-    if version not in TESTED_VERSIONS:
-        tested = ", ".join(sorted(TESTED_VERSIONS))
+    if version not in TRL.tested:
+        tested = ", ".join(TRL.tested)
         warnings.warn(f"SPROTrainer was tested with trl {tested}, and this is trl {version}", stacklevel=3)
 
 
