@@ -1,0 +1,129 @@
+"""The runs of verl that tests look at. A run takes two minutes, most of them imports in a dozen processes."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from launch import STOCK, TIMEOUT, Finished, Running, nodes, prepare, running
+from tiny import save_model
+
+from spro.models import load_policy
+from spro.models import save_model as save_policy
+
+ACTOR = "actor_rollout_ref.actor"
+SPRO = "algorithm.adv_estimator=spro"
+CISPO = f"{ACTOR}.policy_loss.loss_mode=spro_cispo"
+SOON_S = 90.0
+"""From a worker's death to the end of its run; most of it is shutdown on a slow machine."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of this name is.
+
+    Attributes:
+        overrides: of verl's config; ``{folder}`` stands for the folder of all runs.
+        env: environment variables.
+        after: the run that it goes on from.
+        nodes: the environments of the nodes of a Ray that it joins; none for a Ray of its own.
+        kill: after the second step the worker of this title is killed.
+    """
+
+    overrides: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    after: str | None = None
+    nodes: tuple[Mapping[str, str], ...] = ()
+    kill: str | None = None
+
+
+RUNS = {
+    # The first override is all that a user adds to verl's stock config; the others keep what the tests want to see.
+    "spro": Run((SPRO, "trainer.save_freq=1", f"{ACTOR}.checkpoint.save_contents=[model,optimizer,extra,hf_model]")),
+    "window": Run(
+        (
+            "algorithm.adv_estimator=spro_rloo",
+            CISPO,
+            "+algorithm.spro_filter.oversample_factor=2",
+            "+algorithm.spro_filter.accuracy_low=0.3",
+            "+algorithm.spro_filter.accuracy_high=0.6",
+            "trainer.total_training_steps=1000",
+            "trainer.total_epochs=1000",
+        ),
+        kill="ray::WorkerDict",
+    ),
+    "grpo": Run(("algorithm.adv_estimator=grpo", "trainer.total_training_steps=2"), env=STOCK),
+    "grpo_beside_spro": Run(("algorithm.adv_estimator=grpo", "trainer.total_training_steps=2")),
+    "resumed": Run(
+        (
+            SPRO,
+            "trainer.resume_mode=resume_path",
+            "trainer.resume_from_path={folder}/spro/checkpoints/global_step_2",
+        ),
+        after="spro",
+    ),
+    "raising_reward": Run((SPRO, "reward.custom_reward_function.name=raising")),
+    "two_nodes": Run((SPRO, CISPO, "trainer.nnodes=2", "trainer.total_training_steps=2"), nodes=({}, {})),
+    "one_node_without": Run((SPRO, CISPO, "trainer.nnodes=2", "trainer.total_training_steps=2"), nodes=({}, STOCK)),
+    "unknown_estimator": Run(("algorithm.adv_estimator=sproo",)),
+    "misspelled_key": Run((SPRO, "+algorithm.spro.bta=0.1")),
+}
+TOGETHER = [
+    ("spro", "window"),
+    ("grpo", "grpo_beside_spro"),
+    ("resumed", "raising_reward"),
+    ("two_nodes", "misspelled_key"),
+    ("one_node_without", "unknown_estimator"),
+]
+"""Two at a time, for most of a run waits for one process after the other to import its libraries."""
+
+
+class Runs:
+    """``runs("spro")`` is that run, finished; it happens once. They start from a model folder that spro wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        save_policy(folder / "model", load_policy(str(save_model(folder / "hub")), device="cpu"))
+        self.folder = prepare(folder)
+        self._finished: dict[str, Finished] = {}
+
+    def __call__(self, name: str) -> Finished:
+        if name not in self._finished:
+            self._run(next(names for names in TOGETHER if name in names))
+        return self._finished[name]
+
+    def seen(self, name: str) -> list[dict[str, Any]]:
+        """What workers of the nodes saw, in the order of ``Run.nodes``."""
+        self(name)
+        return json.loads((self.folder / f"{name}_nodes/nodes.json").read_text())
+
+    def _run(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            if (first := RUNS[name].after) is not None:
+                self(first)
+        with ExitStack() as stack:
+            started = {name: stack.enter_context(self._start(name)) for name in names}
+            self._finished |= {name: _end(run, RUNS[name].kill) for name, run in started.items()}
+
+    @contextmanager
+    def _start(self, name: str) -> Iterator[Running]:
+        run = RUNS[name]
+        overrides = [override.format(folder=self.folder) for override in run.overrides]
+        with ExitStack() as stack:
+            joined = nodes(self.folder, *run.nodes, name=f"{name}_nodes") if run.nodes else None
+            address = stack.enter_context(joined) if joined else None
+            started = running(self.folder, *overrides, name=name, env=run.env, address=address)
+            yield stack.enter_context(started)
+
+
+def _end(run: Running, kill: str | None) -> Finished:
+    if kill is None:
+        return run.wait()
+    deadline = time.monotonic() + TIMEOUT
+    while len(Finished(run.run, None).metrics) < 2 and run.keeper.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.5)
+    for worker in run.workers(kill):
+        worker.kill()
+    return run.wait(SOON_S)
