@@ -1,12 +1,13 @@
 """The accuracy filter on numbers alone, which the trainer and the plug-ins share."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spro.errors import ConfigError
+from spro.errors import ConfigError, RewardError
 
-_DIGITS = 6
-"""Of a mean score that count: four of five shares of 0.8 lie above 0.8 in float32."""
+_TOLERANCE = 1e-6
+"""Of a mean score: hosts give scores in float32, in which four of five shares of 0.8 lie above 0.8."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,35 @@ class AccuracyWindow:
             raise ConfigError(f"an accuracy window from {self.low} to {self.high}: give 0 <= low <= high <= 1")
 
     def holds(self, accuracy: float) -> bool:
-        """Whether a mean score lies inside; the borders do, also when a host has rounded scores to float32."""
-        return self.low <= round(accuracy, _DIGITS) <= self.high
+        """Whether a mean score lies inside; the borders do, also as a host has rounded them."""
+        return self.low - _TOLERANCE <= accuracy <= self.high + _TOLERANCE
 
     def choose(self, accuracies: Sequence[float], keep: int) -> list[int]:
-        """The ``keep`` prompts to train on, by their place: those inside in their order, then the others in theirs."""
+        """The ``keep`` prompts to train on, by their place: those inside in their order, then the others in theirs.
+
+        Args:
+            accuracies: mean scores; NaN, of a prompt without any, is outside.
+            keep: how many.
+
+        Raises:
+            RewardError: one lies outside [0, 1], so that it is no mean score.
+        """
+        strange = [mean for mean in accuracies if not (math.isnan(mean) or -_TOLERANCE <= mean <= 1 + _TOLERANCE)]
+        if strange:
+            raise RewardError(f"the accuracy filter reads scores in [0, 1], and a prompt has a mean of {strange[0]:g}")
         return sorted(range(len(accuracies)), key=lambda place: not self.holds(accuracies[place]))[:keep]
+
+
+def prompts_drawn(oversample_factor: float, keep: int) -> int:
+    """How many prompts a step rolls out to keep some; for hosts, which draw a whole number.
+
+    Raises:
+        ConfigError: the factor is below 1, or makes no whole number of them.
+    """
+    wanted = oversample_factor * keep
+    if not oversample_factor >= 1 or abs(round(wanted) - wanted) > _TOLERANCE:
+        raise ConfigError(
+            f"oversample_factor is {oversample_factor:g}: of {keep} prompts a step it must make a whole number, and no "
+            "fewer"
+        )
+    return round(wanted)

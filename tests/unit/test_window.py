@@ -1,12 +1,14 @@
 """The accuracy window: what it holds, and whom it chooses."""
 
+import math
+
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spro.errors import ConfigError
-from spro.window import AccuracyWindow
+from spro.errors import ConfigError, RewardError
+from spro.window import AccuracyWindow, prompts_drawn
 
 
 def test_the_borders_are_inside() -> None:
@@ -33,6 +35,34 @@ def test_each_is_chosen_once_and_none_outside_before_one_inside(accuracies: list
     left = set(range(len(accuracies))) - set(chosen)
     some_outside = any(not window.holds(accuracies[place]) for place in chosen)
     assert not (some_outside and any(window.holds(accuracies[place]) for place in left))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_every_window_holds_its_borders_also_in_float32(one: float, other: float) -> None:
+    window = AccuracyWindow(min(one, other), max(one, other))
+    for border in (one, other, float(numpy.float32(one)), float(numpy.float32(other))):
+        assert window.holds(border)
+
+
+def test_a_prompt_without_scores_is_outside() -> None:
+    assert AccuracyWindow(0, 1).choose([math.nan, 0.5], 2) == [1, 0]
+
+
+@pytest.mark.parametrize("accuracy", [-0.1, 1.5, math.inf])
+def test_what_is_no_mean_score_is_refused(accuracy: float) -> None:
+    with pytest.raises(RewardError, match=r"reads scores in \[0, 1\]"):
+        AccuracyWindow().choose([0.5, accuracy], 1)
+
+
+@pytest.mark.parametrize(("factor", "keep", "drawn"), [(2.0, 4, 8), (1.0, 3, 3), (1.1, 100, 110), (2.2, 100, 220)])
+def test_the_prompts_of_a_step_are_counted(factor: float, keep: int, drawn: int) -> None:
+    assert prompts_drawn(factor, keep) == drawn
+
+
+@pytest.mark.parametrize(("factor", "keep"), [(0.5, 4), (1.3, 4), (math.nan, 4)])
+def test_no_whole_number_of_prompts_is_refused(factor: float, keep: int) -> None:
+    with pytest.raises(ConfigError, match=f"oversample_factor is {factor:g}: of {keep} prompts a step"):
+        prompts_drawn(factor, keep)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.8, 0.2), (-0.1, 0.5), (0.5, 1.5), (float("nan"), 0.5)])

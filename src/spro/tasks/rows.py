@@ -88,6 +88,18 @@ def _plain_field(row: Row, schema: str, name: str) -> Any:
 def get_text(row: Row, schema: str, *path: str) -> str | None:
     """A field that holds text, or None for null, NaN (both also as words) and blanks; numbers are written out."""
     value = get_field(row, schema, *path)
+    try:
+        return to_text(value)
+    except TypeError:
+        raise DataError(f"{row.where}: {'.'.join(path)} is a {type(value).__name__}, expected text; {schema}") from None
+
+
+def to_text(value: object) -> str | None:
+    """What a field says: text, a number written out, or None for null, NaN (both also as words) and blanks.
+
+    Raises:
+        TypeError: it is neither.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -95,7 +107,7 @@ def get_text(row: Row, schema: str, *path: str) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str | None):
-        raise DataError(f"{row.where}: {'.'.join(path)} is a {type(value).__name__}, expected text; {schema}")
+        raise TypeError(f"a {type(value).__name__} is no text")
     # What a file writer makes of a missing value; no answer is spelled like this.
     return value if value and value.strip().lower() not in ("", "null", "nan") else None
 
