@@ -39,13 +39,17 @@ def test_verl_and_the_plug_in_take_it(name: str) -> None:
     config = composed(name)
     estimator = ESTIMATORS[config.algorithm.adv_estimator]
     arrange_scores(config, estimator)
-    assert arrange_filter(config) == 2.0
+    assert arrange_filter(config) == 512
     assert need_reference_policy(config)
     validate_config(config, use_reference_policy=True, use_critic=need_critic(config))
     assert estimator.build(config.algorithm) == METHODS["spro"]()
     actor = omega_conf_to_dataclass(config.actor_rollout_ref.actor)
     loss = policy_losses(lambda **_: None)[config.actor_rollout_ref.actor.policy_loss.loss_mode]
     assert loss.build(actor) == SURROGATES["ppo"]()
+    assert (actor.optim.lr, actor.optim.lr_scheduler_type) == (1e-6, "cosine")
+    assert (config.data.train_batch_size, config.actor_rollout_ref.rollout.n) == (256, 4)
+    assert (actor.entropy_coeff, actor.use_kl_loss, actor.loss_agg_mode) == (0.001, False, "seq-mean-token-mean")
+    assert (actor.ppo_mini_batch_size, actor.ppo_epochs) == (256, 1)
     gpus = config.trainer.nnodes * config.trainer.n_gpus_per_node
     assert config.data.train_batch_size * config.actor_rollout_ref.rollout.n % gpus == 0
     longest = config.data.max_prompt_length + config.data.max_response_length

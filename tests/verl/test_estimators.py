@@ -12,8 +12,8 @@ from verl.trainer.ppo.ray_trainer import compute_advantage
 
 from spro.credit import METHODS, TokenBatch
 from spro.errors import BatchError, ConfigError
-from spro.plugins.verl import missing
 from spro.plugins.verl.estimators import ESTIMATORS
+from spro.plugins.verl.registration import missing
 from spro.plugins.verl.tensors import Scores, carried
 
 LENGTHS = torch.tensor([5, 2, 3, 1, 4, 5])
@@ -61,7 +61,7 @@ def test_an_estimator_is_its_method(name: str) -> None:
     data = proto()
     torch.testing.assert_close(advantages(name, data, scores, **settings), method(**settings)(batch), rtol=0, atol=0)
     torch.testing.assert_close(data.batch["returns"], method(**settings).returns(batch), rtol=0, atol=0)
-    assert f"credit/{next(iter(method(**settings).terms(batch)))}_std" in scores.metrics
+    assert f"credit/{next(iter(method(**settings).terms(batch)))}_std" in scores.log
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

@@ -30,7 +30,7 @@ from spro.credit import METHODS
 from spro.loss import KL_ESTIMATORS, SURROGATES, TruncatedImportance
 from spro.plugins.launch import translate, write_data
 from spro.plugins.launch.command import words_of
-from spro.plugins.launch.data import load_problems
+from spro.plugins.launch.data import drawn_prompts, load_problems
 from spro.plugins.verl.arrange import arrange_filter, arrange_scores
 from spro.plugins.verl.estimators import ESTIMATORS
 from spro.plugins.verl.losses import policy_losses
@@ -43,6 +43,7 @@ LORA = ("model.lora={rank: 32, alpha: 64, target_modules: [q_proj, v_proj]}", "o
 CONFIGS = {
     "paper": ("model.gradient_checkpointing=true", "task.held_out_problems=512", "credit.beta=0.05"),
     "float32": ("model.dtype=float32", "reference.device=cpu"),
+    "length": ("reward.overlong_buffer=1024", "filter.oversample_factor=1.1", "train.prompts_per_step=100"),
     "lora": (*LORA, "filter.type=none"),
     "grpo with a KL": ("credit.type=grpo", "loss.type=dual_clip", "loss.kl_loss_coef=0.01", "loss.kl_estimator=k3+"),
     "ppo": (
@@ -104,10 +105,13 @@ def test_verl_gives_every_method_what_it_needs(words: tuple[str, ...]) -> None:
     needs_reference = "ref_log_probs" in built.needs or ours.loss.kl_loss_coef > 0
     assert (config.algorithm.use_kl_in_reward or config.actor_rollout_ref.actor.use_kl_loss) is needs_reference
     assert bool(config.critic.enable) is ("values" in built.needs)
-    factor = arrange_filter(config)
-    assert factor == (ours.filter.oversample_factor if ours.filter.type == "accuracy_window" else 1)
+    drawn = arrange_filter(config)
     if ours.filter.type == "accuracy_window":
-        assert config.trainer.v1.sampler.sampler_kwargs.window == [0.2, 0.8]
+        assert drawn == drawn_prompts(ours) > config.data.train_batch_size
+        assert config.trainer.v1.sampler.sampler_kwargs == {"window": [0.2, 0.8], "drawn": drawn}
+    else:
+        assert drawn is None
+        assert drawn_prompts(ours) == config.data.train_batch_size
 
 
 @pytest.mark.parametrize("name", SURROGATES)

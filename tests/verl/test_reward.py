@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spro.errors import ConfigError, WorkerError
+from spro.errors import ConfigError, DataError, WorkerError
 from spro.plugins.verl.reward import compute_score
 
 TESTS = json.dumps({"inputs": ["1\n", "5\n"], "outputs": ["2\n", "6\n"]})
@@ -26,6 +26,23 @@ def test_a_ground_truth_that_cannot_be_read_is_not_a_wrong_answer() -> None:
     broken = json.dumps({"inputs": ["1"], "outputs": []})
     with pytest.raises(WorkerError, match="a response to a problem of 'taco' could not be graded"):
         compute_score("taco", "```python\nprint(1)\n```", broken)
+
+
+@pytest.mark.parametrize("truth", [None, "nan", "null", " ", float("nan")])
+def test_a_row_without_a_ground_truth_is_not_a_wrong_answer(truth: object) -> None:
+    with pytest.raises(WorkerError, match="a problem of 'math' has no ground truth"):
+        compute_score("math", r"\boxed{3}", truth)
+
+
+@pytest.mark.parametrize("truth", ["3", 3, 3.0])
+def test_a_number_is_read_as_text(truth: object) -> None:
+    assert compute_score("math", r"\boxed{3}", truth)["score"] == 1.0
+    assert compute_score("math", r"\boxed{4}", truth)["score"] == 0.0
+
+
+def test_what_is_no_text_is_named() -> None:
+    with pytest.raises(DataError, match="ground_truth of a row of 'math' is a dict, expected text"):
+        compute_score("math", r"\boxed{3}", {"answer": 3})
 
 
 def test_the_verifier_may_be_named() -> None:

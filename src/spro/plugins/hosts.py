@@ -18,7 +18,7 @@ class Host:
         name: of its distribution and module.
         tested: versions in which the project's tests run.
         untested: what they do not run in those.
-        probe: Python that prints what is missing, nothing where all is there; runs in a process of its own.
+        probe: Python that leaves in a list ``found`` what is missing; runs in a process of its own.
     """
 
     name: str
@@ -33,13 +33,19 @@ class Host:
         except importlib.metadata.PackageNotFoundError:
             return None
 
+    def doubt(self) -> str:
+        """A warning where nobody tried the installed version; empty where somebody did."""
+        version = self.version()
+        is_known = version is None or version in self.tested
+        return "" if is_known else f"{self.name} {version} is untested with spro (tested: {', '.join(self.tested)})"
+
     def examine(self) -> tuple[str, bool]:
         """One line on it, and whether that is as it ought to be: it is not there, or spro is in it."""
         version = self.version()
         if version is None:
             return f"{self.name}: not installed (pip install 'spro[{self.name}]')", True
         missing = self._missing()
-        known = "" if version in self.tested else f"this version is untested (tested: {', '.join(self.tested)}); "
+        known = f"{doubt}; " if (doubt := self.doubt()) else ""
         state = f"FAILED: {missing}" if missing else "the plug-in is loaded"
         return f"{self.name} {version}: {state}; {known}not tested in any: {self.untested}", not missing
 
@@ -58,7 +64,7 @@ class Host:
 VERL = Host(
     name="verl",
     tested=("0.9.1",),
-    untested="GPUs, vLLM and SGLang as its engine, Megatron, LoRA, the asynchronous trainers",
+    untested="GPUs, vLLM and SGLang as its engine, Megatron, the asynchronous trainers",
     # The order counts: what verl loads by itself, in every process, is what is asked.
     probe="""
 import sys
@@ -67,7 +73,7 @@ found = []
 if "spro.plugins.verl" not in sys.modules:
     found.append("verl did not load it (VERL_USE_EXTERNAL_PLUGINS, or spro was installed before it had a plug-in)")
 else:
-    from spro.plugins.verl import missing
+    from spro.plugins.verl.registration import missing
     found += [f"{name} is not registered" for name in missing()]
 """,
 )

@@ -57,10 +57,8 @@ def credit_metrics(experience: Experience, credit: Credit) -> dict[str, Tensor]:
     mask = experience.batch.response_mask
     old_log_probs = experience.batch.require("old_log_probs", "metrics")
     off = (experience.rollout_log_probs - old_log_probs)[mask].abs()
-    spread = {f"credit/{name}_std": values[mask].std(correction=0) for name, values in credit.terms.items()}
     return {
-        "credit/advantage_std": credit.advantages[mask].std(correction=0),
-        **spread,
+        **credit.spread(mask),
         "rollout/log_prob_diff_mean": off.mean(),
         "rollout/log_prob_diff_max": off.max(),
         **_divergence(experience.batch),

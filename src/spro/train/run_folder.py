@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from spro.config import Config
 from spro.credit import Credit
 from spro.errors import RunFolderError
-from spro.settings import dump_config
+from spro.settings import dump_config, next_run_dir
 from spro.train.checkpoint import Checkpoints
 from spro.train.experience import Experience
 from spro.train.group import Group, Unscored
@@ -215,7 +214,4 @@ def _is_up_to(line: str, step: int) -> bool:
 
 def pick_run_dir(config: Config) -> Path:
     """``config.run_dir``, or the next free numbered folder under ``runs/``."""
-    if config.run_dir is not None:
-        return config.run_dir
-    names = (Path("runs") / f"{config.task.type}-{config.credit.type}-{number:03d}" for number in count(1))
-    return next(path for path in names if not path.exists())
+    return next_run_dir(config) if config.run_dir is None else config.run_dir

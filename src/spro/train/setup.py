@@ -3,11 +3,11 @@
 import torch
 
 from spro.config import Config, CreditConfig, LossConfig
-from spro.credit import METHODS, Method
+from spro.credit import Method
 from spro.errors import ConfigError, DataError
-from spro.loss import SURROGATES, Surrogate
+from spro.loss import Surrogate
 from spro.models import Policy, load_policy
-from spro.named import Registry
+from spro.named import CREDIT_TYPES, LOSS_TYPES
 from spro.tasks import Prompt, TaskData, encode_prompts, load_task
 from spro.train.companions import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
 from spro.train.filter import build_filter
@@ -26,9 +26,6 @@ from spro.train.saving import Saving
 from spro.train.speaker import build_speaker
 from spro.train.update import Updater
 from spro.train.watch import Watch
-
-CREDIT_TYPES: Registry[Method] = Registry("credit", "method", METHODS)
-LOSS_TYPES: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
 
 
 def build_credit(credit: CreditConfig) -> Method:

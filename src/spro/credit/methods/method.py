@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spro.credit.batch import TokenBatch
@@ -28,6 +28,11 @@ class Credit:
 
     advantages: Float[Tensor, "B T"]
     terms: dict[str, Float[Tensor, "B T"]]
+
+    def spread(self, mask: Bool[Tensor, "B T"]) -> dict[str, Float[Tensor, ""]]:
+        """Standard deviations over the tokens, as metrics: of the advantages and of each term; NaN of no token."""
+        parts = {"advantage": self.advantages, **self.terms}
+        return {f"credit/{name}_std": values[mask].std(correction=0) for name, values in parts.items()}
 
 
 class Method(ABC):

@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spro.credit import METHODS, Credit, Method, TokenBatch
+from spro.credit import METHODS, Method, TokenBatch
 from spro.errors import ConfigError
 from spro.named import Registry
 from spro.plugins.scored import assign_among
 from spro.plugins.verl.tensors import current_scores
 from spro.plugins.verl_names import PREFIX, VERL_NAMES, verl_name
 
-SECTION = "algorithm.spro"
+SECTION = f"algorithm.{PREFIX}"
 """Where a run sets the hyper-parameters of its method."""
+_METHODS = Registry(SECTION, "credit method", METHODS, common=frozenset())
 
 
 def is_possible(method: type[Method]) -> bool:
@@ -48,8 +49,7 @@ class Estimator:
             ConfigError: one is unknown or impossible.
         """
         section = (algorithm or {}).get(PREFIX) or {}
-        registry = Registry(SECTION, "credit method", METHODS, common=frozenset())
-        return registry.build(self.method.name, dict(section))
+        return _METHODS.build(self.method.name, dict(section))
 
     def __call__(
         self,
@@ -77,7 +77,7 @@ class Estimator:
             **{name: scores.tensors[name] for name in method.needs},
         )
         credit = assign_among(method, batch, mask.any(dim=1))
-        scores.metrics.update(_spread(credit, mask))
+        scores.log.update({name: float(value) for name, value in credit.spread(mask).items()})
         return credit.advantages, method.returns(batch)
 
     def _check(self, tensors: Mapping[str, Tensor]) -> None:
@@ -87,12 +87,6 @@ class Estimator:
                 f"algorithm.adv_estimator is {self.name!r}, which needs {', '.join(missing)}, and this trainer of verl "
                 "hands none over: use trainer.use_v1=True, in processes that have spro's plug-in (spro doctor)"
             )
-
-
-def _spread(credit: Credit, mask: Tensor) -> dict[str, float]:
-    """Over the tokens, under the names of spro's own trainer."""
-    parts = {"advantage": credit.advantages, **credit.terms}
-    return {f"credit/{name}_std": float(values[mask].std(correction=0)) for name, values in parts.items()}
 
 
 ESTIMATORS = {verl_name(name): Estimator(method) for name, method in METHODS.items() if is_possible(method)}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from spro.loss import SURROGATES, Surrogate
+from spro.plugins.verl_names import loss_mode
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class PolicyLoss:
     @property
     def name(self) -> str:
         """In verl."""
-        return f"spro_{self.surrogate.name}"
+        return loss_mode(self.surrogate.name)
 
     def build(self, actor: Any) -> Surrogate:
         """The surrogate with the settings of a run.
@@ -39,6 +40,7 @@ class PolicyLoss:
         Raises:
             BatchError: a setting is impossible.
         """
+        # A radius that is null means the common one, as in verl's own losses.
         settings = {field.name: getattr(actor, field.name) for field in fields(self.surrogate)}  # type: ignore[arg-type]
         return self.surrogate(
             **{name: actor.clip_ratio if value is None else value for name, value in settings.items()}

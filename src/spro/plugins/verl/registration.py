@@ -1,7 +1,10 @@
 """What spro adds to verl, and whether it is there."""
 
+import logging
+
 from verl.trainer.ppo import core_algos
 
+from spro.plugins.hosts import VERL
 from spro.plugins.verl.estimators import ESTIMATORS
 from spro.plugins.verl.losses import policy_losses
 
@@ -12,6 +15,8 @@ def register() -> None:
     The trainers take the place of verl's own, whose names verl compares with in many places; each does what its base
     does until an estimator or a filter of ours is asked for.
     """
+    if doubt := VERL.doubt():
+        logging.getLogger("spro").warning(doubt)
     for name, estimator in ESTIMATORS.items():
         core_algos.register_adv_est(name)(estimator)
     for name, loss in policy_losses(core_algos.agg_loss).items():

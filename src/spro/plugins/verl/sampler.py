@@ -17,14 +17,14 @@ class WindowedBuffer(ReplayBuffer):
     reward managers have it of every score; without such a word the reward.
 
     Args:
-        sampler_kwargs: ``window``, [low, high], and ``factor``, how many times as many prompts are rolled out.
+        sampler_kwargs: ``window``, [low, high], and ``drawn``, how many prompts a step rolls out.
         settings: verl's.
     """
 
     def __init__(self, *, sampler_kwargs: Any, **settings: Any) -> None:
         super().__init__(sampler_kwargs=sampler_kwargs, **settings)
         self._window = AccuracyWindow(*sampler_kwargs["window"])
-        self._factor = float(sampler_kwargs["factor"])
+        self._count = int(sampler_kwargs["drawn"])
         self.drawn: list[str] = []
         """Prompts of this step, in the order in which they were drawn; the trainer says so."""
 
@@ -32,8 +32,9 @@ class WindowedBuffer(ReplayBuffer):
         """The groups to train on, as a ``KVBatchMeta``, and metrics; of validation all groups."""
         if partition_id == "val":
             return super().sample(global_steps, partition_id, batch_size)
-        batch, metrics = super().sample(global_steps, partition_id, int(self._factor * batch_size))
+        batch, metrics = super().sample(global_steps, partition_id, self._count)
         means = self._mean_scores(batch)
+        # A prompt to which no response could be graded was drawn and has no mean.
         uids = [uid for uid in self.drawn if uid in means]
         chosen = {uids[place] for place in self._window.choose([means[uid] for uid in uids], batch_size)}
         kept = [place for place, key in enumerate(batch.keys) if _uid(key) in chosen]

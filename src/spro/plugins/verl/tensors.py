@@ -14,11 +14,11 @@ class Scores:
 
     Attributes:
         tensors: by their names in ``TokenBatch``; those that this run computes.
-        metrics: what the estimator has to log goes in here.
+        log: the estimator puts its metrics in here, for verl's call returns tensors alone.
     """
 
     tensors: dict[str, Tensor]
-    metrics: dict[str, float] = field(default_factory=dict)
+    log: dict[str, float] = field(default_factory=dict)
 
 
 _CURRENT: ContextVar[Scores | None] = ContextVar("spro_scores", default=None)

@@ -6,8 +6,7 @@ import transfer_queue
 from omegaconf import DictConfig
 from verl.trainer.ppo.v1 import PPOTrainer
 
-from spro.plugins.verl.arrange import arrange_filter, arrange_scores
-from spro.plugins.verl.estimators import ESTIMATORS
+from spro.plugins.verl.arrange import arrange_filter, arrange_scores, find_estimator
 from spro.plugins.verl.tensors import Scores, carried
 from spro.plugins.verl_names import VERL_NAMES
 
@@ -21,20 +20,18 @@ class CreditTrainer(PPOTrainer):
     """
 
     def __init__(self, config: DictConfig) -> None:
-        self._estimator = ESTIMATORS.get(config.algorithm.adv_estimator)
+        self._estimator = find_estimator(config)
         if self._estimator is not None:
             arrange_scores(config, self._estimator)
-        self._oversample_factor = arrange_filter(config)
+        self._prompts_drawn = arrange_filter(config)
         super().__init__(config)
 
-    def prepare_step(self) -> Any:
-        """Draw the prompts of a step: with a filter, more than it trains on."""
-        if self._oversample_factor == 1:
-            return super().prepare_step()
-        batch = self._next_train_batch(int(self._oversample_factor * self.config.data.train_batch_size))
-        self.replay_buffer.drawn = list(batch["uid"])
-        self._submit_batch_to_rollout(batch)
-        return {}
+    def _next_train_batch(self, num_prompts: int | None = None) -> Any:
+        """The prompts of a step: with a filter, more than it trains on."""
+        batch = super()._next_train_batch(self._prompts_drawn if num_prompts is None else num_prompts)
+        if self._prompts_drawn is not None:
+            self.replay_buffer.drawn = list(batch["uid"])
+        return batch
 
     def _compute_advantage(self, batch: Any, metrics: dict[str, Any]) -> Any:
         if self._estimator is None:
@@ -42,7 +39,7 @@ class CreditTrainer(PPOTrainer):
         scores = _read_scores(batch, self._estimator.method.needs)
         with carried(scores):
             batch = super()._compute_advantage(batch, metrics)
-        metrics.update(scores.metrics)
+        metrics.update(scores.log)
         return batch
 
 
