@@ -38,7 +38,7 @@ class Recorder(CheckpointCallback):
 
 
 def _taken(trainer: Any, batch: Any) -> dict[str, Any]:
-    fields = FIELDS + ["ref_log_prob"] * trainer.use_reference_policy
+    fields = FIELDS + ["ref_log_prob"] * trainer.use_reference_policy + ["values"] * trainer.use_critic
     data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=fields)
     rows = {name: _rows(data[name]) for name in fields}
     padding = [bool(tag.get("is_padding", False)) for tag in batch.tags]

@@ -65,7 +65,34 @@ RUNS = {
         ),
         after="spro",
     ),
-    "raising_reward": Run((SPRO, "reward.custom_reward_function.name=raising")),
+    # With a filter that drops nothing, which some responses then miss.
+    "raising_reward": Run(
+        (SPRO, "reward.custom_reward_function.name=raising", "+algorithm.spro_filter.oversample_factor=1")
+    ),
+    "critic": Run(
+        (
+            "algorithm.adv_estimator=spro_ppo",
+            "+algorithm.spro.lam=0.5",
+            "trainer.total_training_steps=2",
+            "critic.strategy=fsdp2",
+            "critic.model.path={folder}/model",
+            "critic.model.use_remove_padding=False",
+            "critic.model.enable_gradient_checkpointing=False",
+            "+critic.model.override_config.attn_implementation=sdpa",
+            "+critic.fsdp.mixed_precision={{param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}}",
+            "critic.ppo_micro_batch_size_per_gpu=4",
+        )
+    ),
+    # Merged before they are sent, for plain transformers samples without adapters.
+    "lora": Run(
+        (
+            SPRO,
+            "trainer.total_training_steps=2",
+            "actor_rollout_ref.model.lora_rank=4",
+            "actor_rollout_ref.model.lora_alpha=8",
+            "actor_rollout_ref.model.lora.merge=True",
+        )
+    ),
     "two_nodes": Run((SPRO, CISPO, "trainer.nnodes=2", "trainer.total_training_steps=2"), nodes=({}, {})),
     "one_node_without": Run((SPRO, CISPO, "trainer.nnodes=2", "trainer.total_training_steps=2"), nodes=({}, STOCK)),
     "unknown_estimator": Run(("algorithm.adv_estimator=sproo",)),
@@ -77,6 +104,7 @@ TOGETHER = [
     ("resumed", "raising_reward"),
     ("two_nodes", "misspelled_key"),
     ("one_node_without", "unknown_estimator"),
+    ("critic", "lora"),
 ]
 """Two at a time, for most of a run waits for one process after the other to import its libraries."""
 

@@ -18,6 +18,8 @@ from spro.plugins.verl.tensors import Scores, carried
 
 LENGTHS = torch.tensor([5, 2, 3, 1, 4, 5])
 MASK = torch.arange(5) < LENGTHS[:, None]
+HOLES = MASK & ~torch.tensor([[False, True, False, True, False]]).logical_and(LENGTHS[:, None] > 3)
+"""Inside of long responses, as a tool's tokens lie, or those that verl's rejection sampling masks out."""
 UIDS = np.array(["b", "a", "b", "a", "b", "a"], dtype=object)
 OUTCOMES = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.5, 0.0])
 
@@ -48,17 +50,18 @@ def test_the_entry_point_registered_everything() -> None:
     assert {"spro", "spro_scaled", "spro_grpo", "spro_ppo"} <= ESTIMATORS.keys()
 
 
+@pytest.mark.parametrize("mask", [MASK, HOLES], ids=["whole", "with tool tokens"])
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_an_estimator_is_its_method(name: str) -> None:
+def test_an_estimator_is_its_method(name: str, mask: torch.Tensor) -> None:
     method, scores = ESTIMATORS[name].method, random_scores()
     settings = {key: 1.0 for key, default in method.hyper_parameters().items() if default == "required"}
     batch = TokenBatch(
-        response_mask=MASK,
+        response_mask=mask,
         group_ids=torch.tensor([1, 0, 1, 0, 1, 0]),
         outcome_rewards=OUTCOMES,
         **{need: scores.tensors[need] for need in method.needs},
     )
-    data = proto()
+    data = proto(mask)
     torch.testing.assert_close(advantages(name, data, scores, **settings), method(**settings)(batch), rtol=0, atol=0)
     torch.testing.assert_close(data.batch["returns"], method(**settings).returns(batch), rtol=0, atol=0)
     assert f"credit/{next(iter(method(**settings).terms(batch)))}_std" in scores.log
@@ -75,6 +78,17 @@ def test_padding_rows_of_verl_change_nothing(name: str) -> None:
     both = advantages(name, data, padded, **settings)
     torch.testing.assert_close(both[:6], alone, rtol=0, atol=0)
     assert not both[6:].any()
+
+
+def test_a_response_that_rejection_sampling_masks_out_leaves_its_group() -> None:
+    scores, rejected = random_scores(), MASK.clone()
+    rejected[2] = False
+    kept = [row for row in range(6) if row != 2]
+    without = Scores({name: tensor[kept] for name, tensor in scores.tensors.items()})
+    expected = advantages("spro", proto(MASK[kept], UIDS[kept], OUTCOMES[kept]), without)
+    found = advantages("spro", proto(rejected), scores)
+    torch.testing.assert_close(found[kept], expected, rtol=0, atol=0)
+    assert not found[2].any()
 
 
 def test_hyper_parameters_reach_the_method() -> None:

@@ -13,6 +13,7 @@ from runs import Runs
 from torch import Tensor
 
 from spro.credit import GRPO, SPRO
+from spro.models import load_policy
 
 STEPS = range(3)
 
@@ -109,7 +110,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(runs: Runs) -> None:
         assert all(torch.equal(ours, theirs) for ours, theirs in pairs), field
 
 
-def test_a_checkpoint_of_verl_opens_in_plain_transformers(runs: Runs) -> None:
+def test_a_checkpoint_of_verl_opens_in_plain_transformers_and_in_spro(runs: Runs) -> None:
     """verl's export is exact, as the advantages above show; its tool that merges shards rounds to bfloat16."""
     actor = runs("spro").run / "checkpoints/global_step_3/actor"
     merged = runs("spro").run / "merged"
@@ -129,5 +130,8 @@ def test_a_checkpoint_of_verl_opens_in_plain_transformers(runs: Runs) -> None:
     ids = torch.arange(2, 18)[None]
     with torch.no_grad():
         before, after, logits = (model(ids).logits for model in (first, exported, opened))
+    with torch.no_grad():
+        here = load_policy(str(actor / "huggingface"), device="cpu").model(ids).logits
+    torch.testing.assert_close(here, after, rtol=0, atol=1e-6)
     torch.testing.assert_close(logits, after, rtol=0.1, atol=0.1)
     assert (after - before).abs().max() > 1
