@@ -7,7 +7,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from spro.config import LossConfig
+from spro.credit import METHODS, Method
 from spro.errors import ConfigError
+from spro.loss import SURROGATES, Surrogate
 from spro.settings import nearest
 
 Named = TypeVar("Named")
@@ -65,3 +68,8 @@ class Registry(Generic[Named]):
 
 def _field_names(chosen: type[Any]) -> list[str]:
     return [field.name for field in fields(chosen)]
+
+
+CREDIT_TYPES: Registry[Method] = Registry("credit", "method", METHODS)
+LOSS_TYPES: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
+"""Of a config of ours; a host's has sections of its own."""

@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,12 @@ def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
 def dump_config(config: Config) -> str:
     """The resolved settings as YAML; loading it gives the same ``Config``."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def next_run_dir(config: Config) -> Path:
+    """The folder of a run without ``run_dir``: the next free ``runs/<task>-<credit>-<number>``, relative."""
+    names = (Path("runs") / f"{config.task.type}-{config.credit.type}-{number:03d}" for number in count(1))
+    return next(path for path in names if not path.exists())
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

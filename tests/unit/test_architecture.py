@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "settings": {"config", "errors"},
     "checks": {"errors"},
     "window": {"errors"},
-    "named": {"errors", "settings"},
+    "named": {"errors", "settings", "config", "credit", "loss"},
     "credit": {"errors", "checks"},
     "loss": {"errors", "checks", "credit.reduce"},
     "verify": {"errors"},

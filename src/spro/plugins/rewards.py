@@ -4,17 +4,21 @@ Its columns are data_source, prompt (a chat), ability, reward_model ({style, gro
 file serves spro, verl and TRL.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from spro.errors import DataError
+from spro.tasks import to_text
 from spro.verify import Verdict, verify_code, verify_math
 
 VERIFIERS: dict[str, Callable[[str, str], Verdict]] = {"math": verify_math, "code": verify_code}
 """Who judges a row, by its ``ability``."""
 
 _AT_A_TIME = 4
+"""Responses judged at once: two for each of the two workers of ``verify_math``, so that neither waits for the next.
+
+As few for programs, of which ``verify_code`` runs one a processor; each process of a host judges its own responses.
+"""
 
 
 def verified_reward(
@@ -40,7 +44,7 @@ def verified_reward(
         Scores in [0, 1]; ``None`` where nothing could be graded, or the row has no ground truth.
 
     Raises:
-        DataError: a row is of another ability, or the columns are of different lengths.
+        DataError: a row is of another ability or its ground truth is no text, or the columns are of different lengths.
     """
     if not len(completions) == len(reward_model) == len(ability):
         raise DataError(
@@ -51,20 +55,21 @@ def verified_reward(
         raise DataError(
             f"ability is {unknown[0]!r}, and there are verifiers for {', '.join(VERIFIERS)}: leave such rows out"
         )
+    truths = [_ground_truth(row, of_row) for row, of_row in enumerate(reward_model)]
     texts = [text if isinstance(text, str) else text[-1]["content"] for text in completions]
     # Both verifiers work in other processes; the threads only wait.
     with ThreadPoolExecutor(_AT_A_TIME) as threads:
-        return list(threads.map(_score, ability, texts, map(_ground_truth, reward_model)))
+        return list(threads.map(_score, ability, texts, truths))
 
 
 def _score(ability: str, text: str, ground_truth: str | None) -> float | None:
     return None if ground_truth is None else VERIFIERS[ability](text, ground_truth).score
 
 
-def _ground_truth(reward_model: Mapping[str, object]) -> str | None:
-    """As spro reads it from a file: numbers written out, and none where it is missing or blank."""
+def _ground_truth(row: int, reward_model: Mapping[str, object]) -> str | None:
     value = reward_model.get("ground_truth")
-    if isinstance(value, float):
-        value = int(value) if value.is_integer() else value if math.isfinite(value) else None
-    text = "" if value is None else str(value)
-    return None if text.strip().lower() in ("", "null", "nan") else text
+    try:
+        return to_text(value)
+    except TypeError as error:
+        kind = type(value).__name__
+        raise DataError(f"the ground_truth of row {row} is a {kind}: give text or a number") from error

@@ -1,5 +1,7 @@
 """What verl calls our methods and tensors; read also where verl is not installed."""
 
+from collections.abc import Set
+
 PREFIX = "spro"
 
 VERL_NAMES = {
@@ -9,6 +11,11 @@ VERL_NAMES = {
     "token_ids": "responses",
 }
 """Field of ``TokenBatch`` -> field of verl's batch. What a method needs beyond these, verl does not compute."""
+
+
+def missing_in_verl(needs: Set[str]) -> frozenset[str]:
+    """Of the fields of ``TokenBatch`` that a method needs, those that verl does not compute."""
+    return frozenset(needs - VERL_NAMES.keys())
 
 
 def verl_name(name: str) -> str:

@@ -13,7 +13,7 @@ from spro.config import Config
 from spro.errors import ConfigError, RunFolderError
 from spro.plugins.launch import data as launch_data
 from spro.plugins.launch import write_data
-from spro.plugins.launch.data import load_problems
+from spro.plugins.launch.data import drawn_prompts, load_problems
 from spro.settings import load_config
 from spro.tasks import LoadReport, Problem, TaskData, load_task
 from tests import eurus
@@ -82,6 +82,26 @@ def test_fewer_problems_than_a_step_draws_are_refused(tmp_path: Path) -> None:
     source = eurus.write(tmp_path / "rows.jsonl", eurus.rows(7, 0))
     with pytest.raises(ConfigError, match=r"a step draws 8 prompts \(train.prompts_per_step 4 times .* there are 7"):
         load_problems(config(source))
+    told = r"^a step draws 8 prompts \(train.prompts_per_step 8\), and there are 7 to train on: lower it$"
+    for kind in ("dynamic", "none"):
+        with pytest.raises(ConfigError, match=told):
+            load_problems(config(source, f"filter.type={kind}", "train.prompts_per_step=8"))
+
+
+def test_the_factor_of_dynamic_sampling_stays_behind(tmp_path: Path) -> None:
+    """verl begins with the prompts of a step; spro rolls out three times as many."""
+    source = eurus.write(tmp_path / "rows.jsonl", eurus.rows(7, 0))
+    ours = config(source, "filter.type=dynamic", "filter.oversample_factor=3")
+    assert len(load_problems(ours).train) == 7
+    assert drawn_prompts(ours) == 4
+
+
+def test_a_whole_number_of_prompts_is_one_in_spite_of_rounding(tmp_path: Path) -> None:
+    words = ("train.prompts_per_step=100", "filter.oversample_factor=1.1")
+    assert drawn_prompts(config(tmp_path / "rows.jsonl", *words)) == 110
+    told = r"^filter\.oversample_factor is 1\.13: of 10 prompts a step it must make a whole number"
+    with pytest.raises(ConfigError, match=told):
+        drawn_prompts(config(tmp_path / "rows.jsonl", "train.prompts_per_step=10", "filter.oversample_factor=1.13"))
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -9,9 +10,11 @@ from spro.config import CodeConfig, VerifyConfig
 from spro.credit import METHODS
 from spro.errors import ConfigError
 from spro.loss import SURROGATES
-from spro.plugins.launch import Translation, translate
+from spro.plugins.launch import Translation, command, translate, translation
 from spro.plugins.launch.literal import literal
+from spro.plugins.verl_names import missing_in_verl
 from spro.settings import load_config
+from spro.train import run_folder, setup
 from spro.verify import Limits
 
 RUN_DIR = Path("/runs/one")
@@ -76,6 +79,20 @@ def test_a_method_is_taken_exactly_if_verl_has_its_tensors() -> None:
     assert taken == {name for name, method in METHODS.items() if method.needs <= tensors}
     assert {"spro", "grpo", "ppo"} <= taken
     assert not {"prime", "vineppo"} & taken
+    assert missing_in_verl({"values", "step_ids", "prm_log_probs"}) == {"step_ids", "prm_log_probs"}
+
+
+@pytest.mark.parametrize(
+    ("name", "owners"),
+    [
+        ("CREDIT_TYPES", (setup, translation)),
+        ("LOSS_TYPES", (setup, translation)),
+        ("next_run_dir", (run_folder, command)),
+    ],
+)
+def test_what_is_checked_and_named_as_in_spro_train_stands_once(name: str, owners: tuple[ModuleType, ...]) -> None:
+    first, second = (vars(owner)[name] for owner in owners)
+    assert first is second
 
 
 def test_the_longest_sequence_may_fill_a_forward() -> None:
@@ -122,6 +139,21 @@ def test_dynamic_sampling_judges_by_the_score() -> None:
     assert found["reward.reward_manager.name"] == "dapo"
 
 
+def test_the_window_goes_with_a_price_of_length() -> None:
+    """It judges by the score, which the reward manager hands on beside the reward."""
+    length = ("reward.overlong_buffer=64", "reward.overlong_penalty=0.5")
+    found = overrides(*length, "filter.accuracy_low=0.3")
+    assert found.items() >= overrides("filter.accuracy_low=0.3").items()
+    assert found["+algorithm.spro_filter.accuracy_low"] == 0.3
+    assert found["reward.reward_manager.name"] == "dapo"
+    assert found["+reward.reward_kwargs.overlong_buffer_cfg.len"] == 64
+
+
+def test_a_factor_is_told_if_it_makes_a_whole_number_of_prompts() -> None:
+    found = overrides("train.prompts_per_step=100", "filter.oversample_factor=1.1")
+    assert found["+algorithm.spro_filter.oversample_factor"] == 1.1
+
+
 def test_a_model_folder_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "owner/model").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
@@ -158,7 +190,7 @@ REFUSALS = {
     "model.lora is set, and credit.type 'ppo' has a critic": ("model.lora={}", "credit.type=ppo"),
     "model.path is 'builtin:chain', which only spro knows": ("model.path=builtin:chain",),
     "seed is 4294967296, and vLLM takes none above 4294967295": ("seed=4294967296",),
-    "filter.oversample_factor is 1.3: of train.prompts_per_step 256 verl needs a whole number of prompts": (
+    "filter.oversample_factor is 1.3: of 256 prompts a step it must make a whole number": (
         "filter.oversample_factor=1.3",
     ),
     "loss: clip_ratio_low is 2.0; it must lie": ("loss.clip_ratio_low=2",),

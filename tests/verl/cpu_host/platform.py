@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.distributed import fsdp
+from transformers import AutoModelForTokenClassification
 from verl.plugin.platform import PlatformBase, PlatformRegistry
 
 
@@ -118,3 +119,14 @@ class _UnpinnedOffload(fsdp.CPUOffloadPolicy):
 
 
 fsdp.CPUOffloadPolicy = _UnpinnedOffload
+
+
+_open_with_value_head = AutoModelForTokenClassification.from_pretrained
+
+
+def _without_flash_attention(*place: Any, attn_implementation: str, **settings: Any) -> Any:
+    # verl/utils/model.py:649 names it for the critic, whatever the config says.
+    return _open_with_value_head(*place, attn_implementation="sdpa", **settings)
+
+
+AutoModelForTokenClassification.from_pretrained = _without_flash_attention

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 from spro.config import Config
@@ -15,7 +14,7 @@ from spro.errors import ConfigError
 from spro.plugins.launch.data import load_problems, write_data
 from spro.plugins.launch.literal import literal
 from spro.plugins.launch.translation import Translation, translate
-from spro.settings import load_config
+from spro.settings import load_config, next_run_dir
 
 PROGRAM = ("-m", "verl.trainer.main_ppo")
 MODULES = ("verl", "ray", "transfer_queue")
@@ -70,10 +69,8 @@ def words_of(translation: Translation) -> list[str]:
 
 def pick_run_dir(config: Config) -> Path:
     """``run_dir`` or the next free folder, as ``spro train`` names them; absolute, since Ray works elsewhere."""
-    if config.run_dir is not None:
-        return config.run_dir.expanduser().resolve()
-    names = (Path("runs") / f"{config.task.type}-{config.credit.type}-{number:03d}" for number in count(1))
-    return next(path for path in names if not path.exists()).resolve()
+    run_dir = next_run_dir(config) if config.run_dir is None else config.run_dir.expanduser()
+    return run_dir.resolve()
 
 
 def check_run_dir(run_dir: Path) -> None:

@@ -6,10 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from spro.config import Config
+from spro.config import AccuracyWindowFilter, CalculatorTask, ChainTask, Config
 from spro.errors import ConfigError, RunFolderError
 from spro.tasks import Problem, TaskData, load_task
 from spro.verify import CodeVerifier, Grader, MathVerifier
+from spro.window import prompts_drawn
 
 ROWS_AT_ONCE = 1000
 """In memory; a row of code may have megabytes of tests."""
@@ -19,19 +20,41 @@ def load_problems(config: Config) -> TaskData:
     """The problems of a task that verifiers can grade.
 
     Raises:
-        ConfigError: there are fewer than a step draws.
+        ConfigError: there are fewer than a step draws; see also ``drawn_prompts``.
         DataError: see ``load_task``.
     """
     with Grader({"math": MathVerifier(workers=1), "code": CodeVerifier()}) as grader:
         task = load_task(config.task, config.seed, grader.problem_with)
-    train, factor = config.train, config.filter.oversample_factor
-    drawn = round(train.prompts_per_step * factor)
+    drawn, wanted = drawn_prompts(config), config.train.prompts_per_step
     if drawn > len(task.train):
+        why, remedy = f"train.prompts_per_step {wanted}", "lower it"
+        if drawn > wanted:
+            why, remedy = f"{why} times filter.oversample_factor {config.filter.oversample_factor:g}", "lower either"
         raise ConfigError(
-            f"a step draws {drawn} prompts (train.prompts_per_step {train.prompts_per_step} times "
-            f"filter.oversample_factor {factor:g}), and there are {len(task.train)} to train on: lower either"
+            f"a step draws {drawn} prompts ({why}), and there are {len(task.train)} to train on: {remedy}"
         )
     return task
+
+
+def drawn_prompts(config: Config) -> int:
+    """Prompts that a step of verl begins with: more than it trains on for the accuracy window alone.
+
+    Raises:
+        ConfigError: the window's factor makes no whole number of them.
+    """
+    section, wanted = config.filter, config.train.prompts_per_step
+    if not isinstance(section, AccuracyWindowFilter):
+        return wanted
+    try:
+        return prompts_drawn(section.oversample_factor, wanted)
+    except ConfigError as error:
+        raise ConfigError(f"filter.{error}") from error
+
+
+def has_held_out(config: Config) -> bool:
+    """Whether the task has problems that are never trained on."""
+    task = config.task
+    return not isinstance(task, ChainTask | CalculatorTask) and bool(task.held_out_path or task.held_out_problems)
 
 
 def write_data(task: TaskData, folder: Path) -> list[Path]:

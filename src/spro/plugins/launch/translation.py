@@ -1,29 +1,24 @@
 """Our config in the words of verl 0.9.1: what is set there, and what is told beside it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from spro.config import (
     AccuracyWindowFilter,
-    CalculatorTask,
-    ChainTask,
     Config,
     DynamicFilter,
     FrozenReference,
-    LossConfig,
     OptimizerConfig,
 )
 from spro.credit import METHODS, Method
 from spro.errors import ConfigError
-from spro.loss import SURROGATES, Surrogate
-from spro.named import Registry
+from spro.loss import Surrogate
+from spro.named import CREDIT_TYPES, LOSS_TYPES
+from spro.plugins.launch.data import drawn_prompts, has_held_out
+from spro.plugins.launch.differences import differences
 from spro.plugins.launch.fates import check_possible, left_behind
 from spro.plugins.launch.literal import Value
-from spro.plugins.verl_names import PREFIX, VERL_NAMES, loss_mode, verl_name
-
-CREDIT_TYPES: Registry[Method] = Registry("credit", "method", METHODS)
-LOSS_TYPES: Registry[Surrogate] = Registry("loss", "surrogate", SURROGATES, frozenset(LossConfig.model_fields))
+from spro.plugins.verl_names import PREFIX, loss_mode, missing_in_verl, verl_name
 
 VLLM_IS_CAP = 2.0
 """Of ``loss.rollout_is_cap`` where none is set and vLLM samples, as in spro's own trainer."""
@@ -86,20 +81,14 @@ def translate(config: Config, run_dir: Path) -> Translation:
     }
     _check_text(overrides)
     stays = tuple(left_behind(config, has_critic))
-    return Translation(overrides, stays, tuple(_differences(config, has_critic)), folder)
-
-
-def has_held_out(config: Config) -> bool:
-    """Whether the task has problems that are never trained on."""
-    task = config.task
-    return not isinstance(task, ChainTask | CalculatorTask) and bool(task.held_out_path or task.held_out_problems)
+    return Translation(overrides, stays, tuple(differences(config, has_critic)), folder)
 
 
 def _check_tensors(name: str) -> None:
     """Before its hyper-parameters are looked at, which would then be mended in vain."""
-    missing = sorted(METHODS[name].needs - VERL_NAMES.keys()) if name in METHODS else []
+    missing = sorted(missing_in_verl(METHODS[name].needs)) if name in METHODS else []
     if missing:
-        possible = ", ".join(name for name, other in METHODS.items() if other.needs <= VERL_NAMES.keys())
+        possible = ", ".join(name for name, other in METHODS.items() if not missing_in_verl(other.needs))
         raise ConfigError(
             f"credit.type is {name!r}, which needs {', '.join(missing)}, and verl computes no such thing: take "
             f"one of {possible}"
@@ -197,12 +186,8 @@ def _filter(config: Config) -> Overrides:
         return {"algorithm.filter_groups.enable": True, "algorithm.filter_groups.metric": "acc"}
     if not isinstance(section, AccuracyWindowFilter):
         return {}
-    drawn = section.oversample_factor * config.train.prompts_per_step
-    if not drawn.is_integer():
-        raise ConfigError(
-            f"filter.oversample_factor is {section.oversample_factor:g}: of train.prompts_per_step "
-            f"{config.train.prompts_per_step} verl needs a whole number of prompts, and it makes {drawn:g}"
-        )
+    # Refuses a factor that verl would refuse only when it runs.
+    drawn_prompts(config)
     keys = ("oversample_factor", "accuracy_low", "accuracy_high")
     return {f"+algorithm.{PREFIX}_filter.{key}": getattr(section, key) for key in keys}
 
@@ -343,33 +328,3 @@ def _log_file(folder: Path) -> Path:
     """One that no earlier launch has written: verl would empty it."""
     names = ("metrics.jsonl", *(f"metrics-{number}.jsonl" for number in range(2, 1000)))
     return next(folder / name for name in names if not (folder / name).exists())
-
-
-def _differences(config: Config, has_critic: bool) -> Iterator[str]:
-    """What is translated and still not done as here."""
-    train, loss, optimizer = config.train, config.loss, config.optimizer
-    per_step = train.update_epochs * train.mini_batches
-    if config.rollout.engine == "local":
-        yield "rollout.engine=local: verl samples with vLLM"
-    if loss.entropy_coef > 0 and loss.loss_reduction != "token-mean":
-        yield (
-            f"loss.entropy_coef={loss.entropy_coef:g}: verl reduces the entropy by {loss.loss_reduction}, as the loss; "
-            "spro takes its mean over tokens"
-        )
-    if isinstance(config.filter, DynamicFilter):
-        yield "filter.type=dynamic: verl goes on until the batch is full, also where hardly a group is unequal"
-    if train.mini_batches > 1:
-        yield f"train.mini_batches={train.mini_batches}: verl may part the responses to a prompt"
-    if optimizer.decay == "cosine" and per_step > 1:
-        yield f"optimizer.decay=cosine: verl's rate falls once a training step, not at each of its {per_step} updates"
-    if optimizer.warmup_steps:
-        yield f"optimizer.warmup_steps={optimizer.warmup_steps}: verl's first step has the rate 0, which moves nothing"
-    if has_critic:
-        yield "critic: verl's begins with random values, spro's with 0"
-        if config.critic.head_start and optimizer.decay == "cosine":
-            yield (
-                f"critic.head_start={config.critic.head_start}: verl's cosine begins behind it and has not reached 0 "
-                "at the end"
-            )
-    if has_held_out(config) and config.evaluate.every:
-        yield "evaluate: verl takes one sampled answer to each held-out problem, no greedy one"

@@ -4,6 +4,7 @@ Start with ``trainer.py``. What it relies on in TRL is held by ``tests/trl/test_
 """
 
 from spro.errors import ConfigError
+from spro.plugins.hosts import TRL
 from spro.plugins.trl.filter import AccuracyFilter
 
 try:
@@ -11,6 +12,8 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "trl":
         raise
-    raise ConfigError("spro.plugins.trl needs TRL 1.16, which is not installed: pip install 'spro[trl]'") from error
+    raise ConfigError(
+        f"spro.plugins.trl needs trl (tested: {', '.join(TRL.tested)}), which is not installed: pip install 'spro[trl]'"
+    ) from error
 
 __all__ = ["AccuracyFilter", "SPROTrainer"]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spro.errors import ConfigError
+from spro.errors import ConfigError, RewardError
 from spro.window import AccuracyWindow
 
 
@@ -60,15 +60,34 @@ class AccuracyFilter:
             group_size: responses a group.
 
         Raises:
-            ConfigError: a score lies outside [0, 1].
+            RewardError: a score lies outside [0, 1].
         """
+        # The window sees means alone, and that of 1 and -1 lies in [0, 1].
         strange = [score for score in scores.tolist() if not (0 <= score <= 1 or math.isnan(score))]
         if strange:
-            raise ConfigError(f"the accuracy filter reads scores in [0, 1], and got {strange[0]}")
+            raise RewardError(f"the accuracy filter reads scores in [0, 1], and got {strange[0]:g}")
         accuracies = scores.view(-1, group_size).nanmean(dim=1).tolist()
         kept = self.window.choose(accuracies, groups)
         rows = torch.tensor([place * group_size + member for place in kept for member in range(group_size)])
         return rows, sum(self.window.holds(accuracies[place]) for place in kept) / len(kept)
+
+
+def check_groups(config: Any) -> None:
+    """Refuse groups across processes, which the filter could not keep whole.
+
+    Args:
+        config: a ``GRPOConfig``.
+
+    Raises:
+        ConfigError: one line.
+    """
+    own = config.per_device_train_batch_size * config.steps_per_generation
+    if own % config.num_generations:
+        raise ConfigError(
+            f"the accuracy filter wants whole groups in each process, and {own} responses a process "
+            f"(per_device_train_batch_size * steps_per_generation) are no multiple of "
+            f"num_generations={config.num_generations}"
+        )
 
 
 def check_filter(trainer: Any) -> None:
@@ -78,14 +97,9 @@ def check_filter(trainer: Any) -> None:
         ConfigError: groups straddle processes, the verifier is not named, or the data is short of one step.
     """
     wanted, args = trainer.accuracy_filter, trainer.args
+    # Again, for who gave no config.
+    check_groups(args)
     wanted.column(trainer.reward_func_names)
-    own = args.per_device_train_batch_size * args.steps_per_generation
-    if own % args.num_generations:
-        raise ConfigError(
-            f"the accuracy filter wants whole groups in each process, and {own} responses a process "
-            f"(per_device_train_batch_size * steps_per_generation) are no multiple of "
-            f"num_generations={args.num_generations}"
-        )
     prompts = args.generation_batch_size // args.num_generations * wanted.oversample_factor
     if hasattr(trainer.train_dataset, "__len__") and len(trainer.train_dataset) < prompts:
         raise ConfigError(

@@ -28,6 +28,16 @@ LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "luspo", "sapo")
 """Those in which each token's advantage was seen to act on its own token."""
 
 
+_REFUSED_UNLESS: dict[str, tuple[Any, str]] = {
+    "scale_rewards": ("group", "the credit method scales, so choose one (DrGRPO does not divide by the deviation)"),
+    "multi_objective_aggregation": ("sum_then_normalize", "the credit method is given the weighted sum of the rewards"),
+    "off_policy_mask_threshold": (None, "it keeps or drops a whole response by the sign of its one advantage"),
+    "sync_ref_model": (False, "the reference stays the initial policy"),
+    "use_liger_kernel": (False, "it changes the policy's layers behind the reference's back"),
+}
+"""Setting -> the one value that is taken, and why no other is."""
+
+
 def warn_of_version(version: str) -> None:
     """Name a TRL that nobody tried with this trainer; it may work."""
     if version not in TRL.tested:
@@ -62,19 +72,10 @@ def check_settings(config: Any) -> None:
         raise ConfigError(
             f"loss_type={config.loss_type!r} is not tested with an advantage a token; give one of {list(LOSS_TYPES)}"
         )
-    for name, (only, why) in _ONLY.items():
+    for name, (only, why) in _REFUSED_UNLESS.items():
         value = getattr(config, name)
         if value != only:
             raise ConfigError(f"{name}={value!r} has no place in SPROTrainer: {why}; leave it at {only!r}")
-
-
-_ONLY: dict[str, tuple[Any, str]] = {
-    "scale_rewards": ("group", "the credit method scales, so choose one (DrGRPO does not divide by the deviation)"),
-    "multi_objective_aggregation": ("sum_then_normalize", "the credit method is given the weighted sum of the rewards"),
-    "off_policy_mask_threshold": (None, "it keeps or drops a whole response by the sign of its one advantage"),
-    "sync_ref_model": (False, "the reference stays the initial policy"),
-    "use_liger_kernel": (False, "it changes the policy's layers behind the reference's back"),
-}
 
 
 def check_dropout(model: nn.Module) -> None:

@@ -22,7 +22,7 @@ from spro.credit import SPRO, Credit, Method, TokenBatch
 from spro.errors import ConfigError
 from spro.loss import KL_ESTIMATORS
 from spro.plugins.scored import assign_among
-from spro.plugins.trl.filter import AccuracyFilter, check_filter, oversampled, widen_logs
+from spro.plugins.trl.filter import AccuracyFilter, check_filter, check_groups, oversampled, widen_logs
 from spro.plugins.trl.limits import check_dropout, check_method, check_rewards, check_settings, warn_of_version
 from spro.plugins.trl.reference import InitialPolicy
 
@@ -71,6 +71,8 @@ class SPROTrainer(GRPOTrainer):
         config = inspect.signature(GRPOTrainer.__init__).bind(self, *args, **kwargs).arguments.get("args")
         if config is not None:
             check_settings(config)
+            if accuracy_filter is not None:
+                check_groups(config)
         with _without_own_reference(config):
             super().__init__(*args, **kwargs)
         self.beta = self.args.beta
@@ -129,6 +131,9 @@ class SPROTrainer(GRPOTrainer):
         own, width = batch["completion_ids"].shape
         start = self.accelerator.process_index * own
         batch["advantages"] = credit.advantages[start : start + own, :width].contiguous()
+        # All processes or none, for they count together.
+        if not bool(is_scored.all()):
+            self._leave_out(batch, is_scored[start : start + own])
         self._log_credit(tokens, credit, is_scored)
         self._tabulate(credit, tokens.response_mask, rows, len(rewards))
         return batch
@@ -145,15 +150,26 @@ class SPROTrainer(GRPOTrainer):
         return torch.cat(rows).to(rewards.device)
 
     def _keep(self, batch: Batch, rows: Int[Tensor, " K"]) -> Batch:
-        """The chosen rows of this process, and the number of tokens of all processes by which TRL divides."""
+        """The chosen rows of this process."""
         count = len(batch["completion_ids"])
         start = self.accelerator.process_index * count
         own = rows[(rows >= start) & (rows < start + count)] - start
         kept = {
             name: value[own] if isinstance(value, Tensor) and value.dim() else value for name, value in batch.items()
         }
-        kept["num_items_in_batch"] = self.accelerator.gather(_trained(kept).sum()).sum()
+        kept["num_items_in_batch"] = self._count(kept)
         return kept
+
+    def _leave_out(self, batch: Batch, is_scored: Bool[Tensor, " B"]) -> None:
+        """Mask the unscored responses in TRL's loss: an advantage of 0 is not enough for its penalty and its bonus."""
+        wrote = batch.get("tool_mask", torch.ones_like(batch["completion_mask"]))
+        batch["tool_mask"] = wrote * is_scored[:, None].to(wrote.dtype)
+        batch["num_items_in_batch"] = self._count(batch)
+
+    def _count(self, batch: Batch) -> Int[Tensor, ""]:
+        """The trained tokens of all processes, by which TRL divides."""
+        count: Tensor = self.accelerator.gather(_trained(batch).sum()).sum()
+        return count
 
     def _token_batch(self, batch: Batch, rewards: Float[Tensor, "N F"]) -> tuple[TokenBatch, Bool[Tensor, " N"]]:
         """The responses of all processes as a method reads them, and which of them were scored."""
@@ -257,7 +273,7 @@ class _OrderOfEpoch(TrainerCallback):
 
 
 def _trained(batch: Batch) -> Int[Tensor, "B T"]:
-    """1 on the tokens that the policy wrote: a tool's are not among them."""
+    """1 on the tokens that TRL's loss reads: a tool's are not among them, nor an unscored response's once left out."""
     mask: Tensor = batch["completion_mask"] * batch.get("tool_mask", 1)
     return mask
 

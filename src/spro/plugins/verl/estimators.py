@@ -13,7 +13,7 @@ from spro.errors import ConfigError
 from spro.named import Registry
 from spro.plugins.scored import assign_among
 from spro.plugins.verl.tensors import current_scores
-from spro.plugins.verl_names import PREFIX, VERL_NAMES, verl_name
+from spro.plugins.verl_names import PREFIX, missing_in_verl, verl_name
 
 SECTION = f"algorithm.{PREFIX}"
 """Where a run sets the hyper-parameters of its method."""
@@ -22,7 +22,7 @@ _METHODS = Registry(SECTION, "credit method", METHODS, common=frozenset())
 
 def is_possible(method: type[Method]) -> bool:
     """Whether verl computes all that the method needs."""
-    return method.needs <= VERL_NAMES.keys()
+    return not missing_in_verl(method.needs)
 
 
 @dataclass(frozen=True)
