@@ -60,6 +60,7 @@ def scored(trainer: Any) -> dict[str, Any]:
     trainer.model.train()
     batch = trainer._generate_and_score_completions(next(iter(trainer.get_train_dataloader())))
     own = {name: batch[name] for name in ("advantages", "completion_mask", "num_items_in_batch")}
+    own["trained_mask"] = batch["completion_mask"] * batch.get("tool_mask", 1)
     return own | {"metrics": {name: values[0] for name, values in trainer._metrics["train"].items()}}
 
 

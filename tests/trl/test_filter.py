@@ -8,7 +8,7 @@ import torch
 from tiny import GROUP, PROMPTS, by_letters, copy_of, moved, recorded, scored_once, spro_trainer, token_batch, tokenizer
 
 from spro.credit import SPRO
-from spro.errors import ConfigError
+from spro.errors import ConfigError, RewardError
 from spro.plugins.trl import AccuracyFilter
 from spro.window import AccuracyWindow
 
@@ -141,9 +141,9 @@ def test_without_a_verifier_among_several_functions_the_filter_is_refused(score:
         filtered(tmp_path, AccuracyFilter(score=score), [by_letters, told])
 
 
-def test_a_score_outside_0_and_1_is_refused(tmp_path: Path) -> None:
+def test_a_score_outside_0_and_1_is_refused_where_the_mean_lies_inside_too(tmp_path: Path) -> None:
     trainer = filtered(tmp_path, reward=lambda prompts, **_: [1.0, -1.0] * (len(prompts) // 2))
-    with pytest.raises(ConfigError, match=r"reads scores in \[0, 1\], and got -1.0"):
+    with pytest.raises(RewardError, match=r"reads scores in \[0, 1\], and got -1$"):
         trainer.train()
 
 

@@ -1,18 +1,22 @@
 """What is refused, in one line, and when."""
 
 import functools
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trl
-from tiny import by_letters, config, llama, spro_trainer
+from datasets import Dataset
+from tiny import by_letters, config, llama, moved, scored_once, spro_trainer, tokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 from spro.credit import GRPO
 from spro.errors import ConfigError
 from spro.plugins.hosts import TRL
-from spro.plugins.trl import SPROTrainer
+from spro.plugins.trl import AccuracyFilter, SPROTrainer
 from spro.plugins.trl.limits import LOSS_TYPES
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -37,8 +41,10 @@ def test_a_setting_that_would_be_ignored_or_mean_another_thing_is_refused(messag
 
 
 def test_the_losses_that_are_not_refused_are_those_of_trl_but_one() -> None:
-    named = GRPOConfig.__dataclass_fields__["loss_type"].metadata["help"]
-    assert {loss for loss in LOSS_TYPES if f"'{loss}'" in named} == set(LOSS_TYPES)
+    told = GRPOConfig.__dataclass_fields__["loss_type"].metadata["help"]
+    known = re.findall(r"'(\w+)'", told.partition("Supported values are ")[2].partition(".")[0])
+    assert sorted(LOSS_TYPES) == sorted({*known} - {"vespo"})
+    assert "vespo" in known
 
 
 def test_dropout_is_refused_by_the_name_of_its_module(tmp_path: Path) -> None:
@@ -71,14 +77,48 @@ def test_an_untested_version_is_named_and_runs(tmp_path: Path, monkeypatch: pyte
         spro_trainer(tmp_path)
 
 
-def test_a_trainer_without_a_config_has_trls_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``args`` is optional in TRL; what is passed by place counts as what is passed by name."""
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="scale_rewards='none'"):
-        SPROTrainer("no/such-model", by_letters, args=config(tmp_path, scale_rewards="none"))
-    # Of TRL: its own defaults want a GPU, or there is no such model.
-    with pytest.raises((ValueError, OSError), match=r"use_cpu|huggingface\.co"):
-        SPROTrainer("no/such-model", by_letters)
+def test_a_config_counts_by_place_and_by_name(tmp_path: Path) -> None:
+    given = config(tmp_path, scale_rewards="none")
+    for args, kwargs in (((given,), {}), ((), {"args": given})):
+        with pytest.raises(ConfigError, match="scale_rewards='none'"):
+            SPROTrainer("no/such-model", by_letters, *args, **kwargs)
+
+
+def test_a_trainer_without_a_config_has_the_defaults_of_trl_and_our_credit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # TRL's own defaults want a GPU.
+    monkeypatch.setattr("trl.trainer.grpo_trainer.GRPOConfig", lambda folder: config(tmp_path))
+    data = Dataset.from_list([{"prompt": "abc"}] * 2)
+    given = {"train_dataset": data, "processing_class": tokenizer()}
+    trainer = SPROTrainer(llama(), by_letters, **given)
+    moved(trainer.model)
+    assert scored_once(trainer)["advantages"].shape[1] > 1
+    assert trainer._metrics["train"]["credit/msa_std"][0] > 0
+    with pytest.raises(ConfigError, match="train_dataset has 2 prompts, and one step rolls out 4"):
+        SPROTrainer(llama(), by_letters, accuracy_filter=AccuracyFilter(), **given)
+
+
+def test_groups_across_processes_are_refused_to_the_filter_before_a_model_is_loaded(tmp_path: Path) -> None:
+    given = config(tmp_path)
+    # As one of two processes has it.
+    given.per_device_train_batch_size = 6
+    with pytest.raises(ConfigError, match="the accuracy filter wants whole groups in each process, and 6 responses"):
+        SPROTrainer("no/such-model", by_letters, given, accuracy_filter=AccuracyFilter())
+
+
+def test_a_missing_trl_is_named_with_the_versions_that_are_tested() -> None:
+    code = """
+import sys
+sys.modules["trl"] = None
+from spro.plugins import hosts
+object.__setattr__(hosts.TRL, "tested", ("7.1", "7.2"))
+import spro.plugins.trl
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.endswith("needs trl (tested: 7.1, 7.2), which is not installed: pip install 'spro[trl]'")
+    assert "ConfigError" in last
 
 
 def test_the_config_keeps_its_penalty_when_the_trainer_cannot_be_built(tmp_path: Path) -> None:

@@ -84,8 +84,17 @@ def test_the_filter_keeps_whole_groups_of_each_process_and_counts_the_tokens_of_
 ) -> None:
     kept = [found["filtered"] for found in together]
     assert [len(one["advantages"]) for one in kept] == [4, 4]
-    tokens = sum(int(one["completion_mask"].sum()) for one in kept)
+    tokens = sum(int(one["trained_mask"].sum()) for one in kept)
     assert [int(one["num_items_in_batch"]) for one in kept] == [tokens, tokens]
+
+
+def test_the_tokens_of_unscored_responses_count_in_no_process(
+    alone: dict[str, Any], together: list[dict[str, Any]]
+) -> None:
+    tokens = int(alone["spro"]["num_items_in_batch"])
+    assert tokens == int(alone["spro"]["trained_mask"].sum()) < int(alone["spro"]["completion_mask"].sum())
+    assert [int(found["spro"]["num_items_in_batch"]) for found in together] == [tokens, tokens]
+    assert sum(int(found["spro"]["trained_mask"].sum()) for found in together) == tokens
 
 
 def test_two_processes_resume_exactly(together: list[dict[str, Any]]) -> None:
