@@ -228,8 +228,8 @@ class SPROTrainer(GRPOTrainer):
         mask = tokens.response_mask & is_scored[:, None]
         if not bool(mask.any()):
             return
-        for name, values in {"advantage": credit.advantages, **credit.terms}.items():
-            metrics[f"credit/{name}_std"].append(float(values[mask].std(correction=0)))
+        for name, value in credit.spread(mask).items():
+            metrics[name].append(float(value))
         if tokens.old_log_probs is not None and tokens.ref_log_probs is not None and self.beta == 0.0:
             log_ratio = tokens.old_log_probs - tokens.ref_log_probs
             metrics["kl"].append(float(KL_ESTIMATORS["k3"](log_ratio)[mask].mean()))
