@@ -74,12 +74,13 @@ def _add_launch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     launch = commands.add_parser(
         "launch",
         help="run a config in another trainer, on as many machines as that takes",
-        usage="spro launch [--dry-run] {verl} [CONFIG.yaml] [key=value ...] [-- WORD ...]",
+        usage="spro launch [--dry-run [--write-data]] {verl} [CONFIG.yaml] [key=value ...] [-- WORD ...]",
         epilog="What stands behind -- goes to that trainer as it is, for example: -- trainer.nnodes=4",
     )
     launch.add_argument("host", choices=("verl",), help="the trainer, which pip install 'spro[verl]' brings")
     launch.add_argument("words", nargs="*", metavar="CONFIG.yaml | key=value", help="a config first, then settings")
     launch.add_argument("--dry-run", action="store_true", help="print its command; needs nothing and writes nothing")
+    launch.add_argument("--write-data", action="store_true", help="with --dry-run: write the data that it will read")
     launch.set_defaults(run=run_launch, passed_on=())
 
 
@@ -94,11 +95,11 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def run_launch(arguments: argparse.Namespace) -> int:
-    """``spro launch verl [CONFIG.yaml] [key=value ...] [--dry-run] [-- WORD ...]``."""
+    """``spro launch verl [CONFIG.yaml] [key=value ...] [--dry-run [--write-data]] [-- WORD ...]``."""
     from spro.plugins.launch import launch_command
 
     path, settings = _config_first(arguments.words)
-    return launch_command(path, settings, arguments.passed_on, arguments.dry_run)
+    return launch_command(path, settings, arguments.passed_on, arguments.dry_run, arguments.write_data)
 
 
 def _config_first(words: list[str]) -> tuple[Path | None, list[str]]:

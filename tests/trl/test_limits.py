@@ -16,7 +16,7 @@ from trl import GRPOConfig, GRPOTrainer
 from spro.credit import GRPO
 from spro.errors import ConfigError
 from spro.plugins.hosts import TRL
-from spro.plugins.trl import AccuracyFilter, SPROTrainer
+from spro.plugins.trl import AccuracyFilter, AccuracyWindow, SPROTrainer
 from spro.plugins.trl.limits import LOSS_TYPES
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -29,6 +29,9 @@ REFUSED: dict[str, dict[str, Any]] = {
     "off_policy_mask_threshold=0.5 has no place": {"off_policy_mask_threshold": 0.5},
     "sync_ref_model=True has no place in SPROTrainer: the reference stays": {"sync_ref_model": True, "beta": 0.1},
     "use_liger_kernel=True has no place": {"use_liger_kernel": True},
+    "top_p=0.9 has no place in SPROTrainer: log-probs are of the whole distribution": {"top_p": 0.9},
+    "top_k=5 has no place": {"top_k": 5},
+    "min_p=0.1 has no place": {"min_p": 0.1},
 }
 
 
@@ -38,6 +41,17 @@ def test_a_setting_that_would_be_ignored_or_mean_another_thing_is_refused(messag
         SPROTrainer("no/such-model", by_letters, config(tmp_path, **REFUSED[message]))
     assert str(refusal.value).startswith(message)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("wrong", [2, True, "x", AccuracyFilter, AccuracyWindow()])
+def test_what_is_no_filter_is_refused(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"accuracy_filter is .*; give an AccuracyFilter\(\), or leave it out"):
+        SPROTrainer("no/such-model", by_letters, config(tmp_path), accuracy_filter=wrong)
+
+
+def test_what_is_no_window_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"window is \(0.2, 0.8\); give an AccuracyWindow"):
+        AccuracyFilter(window=(0.2, 0.8))
 
 
 def test_the_losses_that_are_not_refused_are_those_of_trl_but_one() -> None:

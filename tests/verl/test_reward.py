@@ -49,3 +49,8 @@ def test_the_verifier_may_be_named() -> None:
     assert compute_score("x", r"\boxed{1}", "1", verifier="math")["score"] == 1.0
     with pytest.raises(ConfigError, match=r"reward_kwargs.verifier is 'maths'; known: math, code"):
         compute_score("x", r"\boxed{1}", "1", verifier="maths")
+
+
+def test_a_misspelt_setting_is_no_setting() -> None:
+    with pytest.raises(TypeError, match="'verifer'"):
+        compute_score("x", r"\boxed{1}", "1", verifer="math")

@@ -130,7 +130,8 @@ def _resolve(path: str) -> str:
             if (place / "adapter_config.json").is_file():
                 raise ModelError(
                     f"the folder {path!r} holds a LoRA adapter and no model: give the model below it "
-                    "(base_model_name_or_path in its adapter_config.json), or merge both first: spro merge"
+                    "(base_model_name_or_path in its adapter_config.json), or merge both first (spro merge, or peft's "
+                    "merge_and_unload)"
                 )
             raise ModelError(f"the folder {path!r} is no model folder: it has no config.json")
         return str(place.resolve())

@@ -56,7 +56,8 @@ def test_a_dry_run_prints_a_command_and_writes_nothing(folder: Path, capsys: pyt
     printed = capsys.readouterr().out
     assert sorted(folder.rglob("*")) == before
     comments, command = printed.split("python -m verl.trainer.main_ppo", 1)
-    lines = comments.splitlines()
+    missing, *lines = comments.splitlines()
+    assert missing == f"# no data are written to {folder}/here it is/verl: add --write-data"
     assert lines[0] == "# stays behind: watch.fall=0.25: verl has nothing to do with it"
     assert all(line.startswith(("# stays behind: ", "# differs: ")) for line in lines)
     assert command.count("\n") == command.count(" \\\n") + 1
@@ -64,6 +65,14 @@ def test_a_dry_run_prints_a_command_and_writes_nothing(folder: Path, capsys: pyt
     assert given[-2:] == ["trainer.nnodes=4", "+a.b=[1, 2]"]
     assert f'data.train_files="{folder}/here it is/verl/train.parquet"' in given
     assert "data.train_batch_size=4" in given
+
+
+def test_a_dry_run_may_write_the_data_that_its_command_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "verl", "run.yaml", "run_dir=new", "--dry-run", "--write-data"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("# 13 problems; 0 of them held out")
+    assert f"data.train_files={folder}/new/verl/train.parquet" in printed
+    assert (folder / "new/verl/train.parquet").is_file()
 
 
 def test_what_is_printed_runs_by_copy_and_paste(folder: Path, host: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,14 +22,17 @@ MODULES = ("verl", "ray", "transfer_queue")
 INSTALL = "pip install 'spro[verl]'"
 
 
-def launch_command(path: Path | None, overrides: Sequence[str], passed_on: Sequence[str], is_dry: bool) -> int:
+def launch_command(
+    path: Path | None, overrides: Sequence[str], passed_on: Sequence[str], is_dry: bool, writes_data: bool
+) -> int:
     """Translate a config, then print the command of verl or, in place of this process, run it.
 
     Args:
         path: of the config.
         overrides: ``key=value`` of ours.
         passed_on: words for verl, put last as they are.
-        is_dry: print and nothing else: neither is verl needed nor anything written.
+        is_dry: print and run nothing: verl is not needed.
+        writes_data: with ``is_dry``: write the data all the same, so that what is printed can be run.
 
     Raises:
         UserError: the config is wrong, verl cannot do what it asks, or is not installed here.
@@ -39,16 +42,28 @@ def launch_command(path: Path | None, overrides: Sequence[str], passed_on: Seque
     translation = translate(config, run_dir)
     if not is_dry:
         check_host()
+    if writes_data or not is_dry:
         check_run_dir(run_dir)
         task = load_problems(config)
         print(f"# {task.report}; {len(task.held_out)} of them held out; folder {run_dir}")
         write_data(task, translation.folder)
+    else:
+        print(f"# no data are written to {_one_line(str(translation.folder))}: add --write-data")
     # Who reads no further than the first line does not make a failure of it.
     with suppress(BrokenPipeError):
         print(render(translation, passed_on), flush=True)
     if not is_dry:
+        _warn_of_no_gpu()
         os.execv(sys.executable, [sys.executable, *PROGRAM, *words_of(translation), *passed_on])
     return 0
+
+
+def _warn_of_no_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        waits = "verl waits without a word until its Ray has trainer.n_gpus_per_node of them"
+        print(f"spro: there is no GPU here; {waits}", file=sys.stderr, flush=True)
 
 
 def render(translation: Translation, passed_on: Sequence[str]) -> str:

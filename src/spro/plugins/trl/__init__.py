@@ -6,6 +6,7 @@ Start with ``trainer.py``. What it relies on in TRL is held by ``tests/trl/test_
 from spro.errors import ConfigError
 from spro.plugins.hosts import TRL
 from spro.plugins.trl.filter import AccuracyFilter
+from spro.window import AccuracyWindow
 
 try:
     from spro.plugins.trl.trainer import SPROTrainer
@@ -16,4 +17,4 @@ except ModuleNotFoundError as error:
         f"spro.plugins.trl needs trl (tested: {', '.join(TRL.tested)}), which is not installed: pip install 'spro[trl]'"
     ) from error
 
-__all__ = ["AccuracyFilter", "SPROTrainer"]
+__all__ = ["AccuracyFilter", "AccuracyWindow", "SPROTrainer"]

@@ -33,6 +33,8 @@ class AccuracyFilter:
     score: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.window, AccuracyWindow):
+            raise ConfigError(f"window is {self.window!r}; give an AccuracyWindow(low, high)")
         if type(self.oversample_factor) is not int or self.oversample_factor < 1:
             raise ConfigError(f"oversample_factor is {self.oversample_factor!r}; give a whole number of at least 1")
 

@@ -10,6 +10,7 @@ from torch import nn
 from spro.credit import Method
 from spro.errors import ConfigError
 from spro.plugins.hosts import TRL
+from spro.plugins.trl.filter import AccuracyFilter
 
 GIVEN = frozenset({"old_log_probs", "ref_log_probs", "token_ids"})
 """The optional tensors of a ``TokenBatch`` that can be had from a step of TRL."""
@@ -28,11 +29,18 @@ LOSS_TYPES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "luspo", "sapo")
 """Those in which each token's advantage was seen to act on its own token."""
 
 
+_WHOLE = "log-probs are of the whole distribution, and tokens drawn from a part of it would pass for process reward"
 _REFUSED_UNLESS: dict[str, tuple[Any, str]] = {
-    "scale_rewards": ("group", "the credit method scales, so choose one (DrGRPO does not divide by the deviation)"),
+    "scale_rewards": (
+        "group",
+        "the credit method scales, so choose one (METHODS['dr_grpo']() divides by no deviation)",
+    ),
     "multi_objective_aggregation": ("sum_then_normalize", "the credit method is given the weighted sum of the rewards"),
     "off_policy_mask_threshold": (None, "it keeps or drops a whole response by the sign of its one advantage"),
     "sync_ref_model": (False, "the reference stays the initial policy"),
+    "top_p": (1.0, _WHOLE),
+    "top_k": (0, _WHOLE),
+    "min_p": (None, _WHOLE),
     "use_liger_kernel": (False, "it changes the policy's layers behind the reference's back"),
 }
 """Setting -> the one value that is taken, and why no other is."""
@@ -57,6 +65,16 @@ def check_method(method: Method) -> None:
     if missing:
         why = "; ".join(f"{name}: {_NOT_GIVEN[name]}" for name in missing)
         raise ConfigError(f"the credit method {method.name!r} needs what TRL cannot give ({why}); train it with spro")
+
+
+def check_filter_kind(accuracy_filter: object) -> None:
+    """Refuse what is no filter.
+
+    Raises:
+        ConfigError: one line.
+    """
+    if not isinstance(accuracy_filter, AccuracyFilter | None):
+        raise ConfigError(f"accuracy_filter is {accuracy_filter!r}; give an AccuracyFilter(), or leave it out")
 
 
 def check_settings(config: Any) -> None:

@@ -23,7 +23,14 @@ from spro.errors import ConfigError
 from spro.loss import KL_ESTIMATORS
 from spro.plugins.scored import assign_among
 from spro.plugins.trl.filter import AccuracyFilter, check_filter, check_groups, oversampled, widen_logs
-from spro.plugins.trl.limits import check_dropout, check_method, check_rewards, check_settings, warn_of_version
+from spro.plugins.trl.limits import (
+    check_dropout,
+    check_filter_kind,
+    check_method,
+    check_rewards,
+    check_settings,
+    warn_of_version,
+)
 from spro.plugins.trl.reference import InitialPolicy
 
 _DEFAULT_CREDIT = SPRO()
@@ -68,6 +75,7 @@ class SPROTrainer(GRPOTrainer):
     ) -> None:
         warn_of_version(trl.__version__)
         check_method(credit)
+        check_filter_kind(accuracy_filter)
         config = inspect.signature(GRPOTrainer.__init__).bind(self, *args, **kwargs).arguments.get("args")
         if config is not None:
             check_settings(config)

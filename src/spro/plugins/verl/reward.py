@@ -25,7 +25,8 @@ def compute_score(
     boxes: str = "last",
     max_tests: int | None = None,
     prime_compat: bool = False,
-    **_: object,
+    reward_router_address: object = None,
+    reward_model_tokenizer: object = None,
 ) -> dict[str, float]:
     """The score of one response, with the signature that verl calls.
 
@@ -39,6 +40,8 @@ def compute_score(
         boxes: of ``reward_kwargs`` too; see ``verify_math``.
         max_tests: likewise; see ``verify_code``.
         prime_compat: likewise.
+        reward_router_address: of verl, where it serves a reward model; not read.
+        reward_model_tokenizer: likewise.
 
     Raises:
         ConfigError: there is no such verifier.
