@@ -37,6 +37,22 @@ def test_a_loss_mode_is_its_surrogate(name: str, mode: str) -> None:
     assert metrics["actor/ppo_kl"] == pytest.approx(float((old - new)[MASK].mean()))
 
 
+@pytest.mark.parametrize("mode", ["token-mean", "seq-mean-token-mean", "seq-mean-token-sum-norm"])
+def test_two_ranks_with_half_of_the_batch_each_descend_on_the_whole(mode: str) -> None:
+    """What verl's engines tell a loss of the whole batch: FSDP then averages the gradients of the ranks."""
+    old, new, advantages = tensors()
+    config = actor(clip_ratio_low=0.1, clip_ratio_high=0.3, loss_scale_factor=6)
+    config.global_batch_info.update(
+        dp_size=2, batch_num_tokens=int(MASK.sum()), global_batch_size=4, loss_scale_factor=6
+    )
+    loss = get_policy_loss_fn("spro_ppo")
+    halves = [loss(old[h], new[h], advantages[h], MASK[h], mode, config)[0] for h in (slice(0, 2), slice(2, 4))]
+    (gradient,) = torch.autograd.grad(sum(halves) / 2, new)
+    surrogate = SURROGATES["ppo"](clip_ratio_low=0.1, clip_ratio_high=0.3)
+    expected = policy_loss(surrogate, new, old, advantages, REDUCTIONS[mode](MASK, 6))
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, new)[0])
+
+
 @pytest.mark.parametrize(("ours", "theirs"), [("spro_dual_clip", "vanilla"), ("spro_cispo", "cispo")])
 def test_where_verl_has_the_same_loss_the_numbers_are_the_same(ours: str, theirs: str) -> None:
     old, new, advantages = tensors()
