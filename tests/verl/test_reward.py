@@ -1,8 +1,12 @@
 """The verifiers with the signature that verl calls."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from launch import HERE, environment
 
 from spro.errors import ConfigError, DataError, WorkerError
 from spro.plugins.verl.reward import compute_score
@@ -54,3 +58,10 @@ def test_the_verifier_may_be_named() -> None:
 def test_a_misspelt_setting_is_no_setting() -> None:
     with pytest.raises(TypeError, match="'verifer'"):
         compute_score("x", r"\boxed{1}", "1", verifer="math")
+
+
+def test_in_a_worker_of_ray_programs_are_confined_and_graded_side_by_side(tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "grade_job.py")]
+    done = subprocess.run(command, env=environment(tmp_path, {}), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "scores [1.0, 0.5, 0.0, 1.0, 1.0]" in done.stdout
