@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trl
 from datasets import Dataset
 from tiny import by_letters, config, llama, moved, scored_once, spro_trainer, tokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 from spro.credit import GRPO
 from spro.errors import ConfigError
-from spro.plugins.hosts import TRL
+from spro.plugins.hosts import TRL, Host
 from spro.plugins.trl import AccuracyFilter, AccuracyWindow, SPROTrainer
 from spro.plugins.trl.limits import LOSS_TYPES
 
@@ -85,9 +84,9 @@ def test_a_sharded_reference_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_untested_version_is_named_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trl, "__version__", "1.16.9")
+    monkeypatch.setattr(Host, "version", lambda host: "1.16.9")
     tested = ", ".join(TRL.tested)
-    with pytest.warns(UserWarning, match=f"tested with trl {tested}, and this is trl 1.16.9"):
+    with pytest.warns(UserWarning, match=rf"trl 1.16.9 is untested with spro \(tested: {tested}\)"):
         spro_trainer(tmp_path)
 
 

@@ -46,11 +46,10 @@ _REFUSED_UNLESS: dict[str, tuple[Any, str]] = {
 """Setting -> the one value that is taken, and why no other is."""
 
 
-def warn_of_version(version: str) -> None:
+def warn_of_version() -> None:
     """Name a TRL that nobody tried with this trainer; it may work."""
-    if version not in TRL.tested:
-        tested = ", ".join(TRL.tested)
-        warnings.warn(f"SPROTrainer was tested with trl {tested}, and this is trl {version}", stacklevel=3)
+    if doubt := TRL.doubt():
+        warnings.warn(doubt, stacklevel=3)
 
 
 def check_method(method: Method) -> None:

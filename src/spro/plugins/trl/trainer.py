@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import trl
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import TrainerCallback
@@ -73,7 +72,7 @@ class SPROTrainer(GRPOTrainer):
         accuracy_filter: AccuracyFilter | None = None,
         **kwargs: Any,
     ) -> None:
-        warn_of_version(trl.__version__)
+        warn_of_version()
         check_method(credit)
         check_filter_kind(accuracy_filter)
         config = inspect.signature(GRPOTrainer.__init__).bind(self, *args, **kwargs).arguments.get("args")

@@ -20,11 +20,6 @@ SECTION = f"algorithm.{PREFIX}"
 _METHODS = Registry(SECTION, "credit method", METHODS, common=frozenset())
 
 
-def is_possible(method: type[Method]) -> bool:
-    """Whether verl computes all that the method needs."""
-    return not missing_in_verl(method.needs)
-
-
 @dataclass(frozen=True)
 class Estimator:
     """One credit method with the signature of ``verl.trainer.ppo.core_algos.register_adv_est``.
@@ -89,5 +84,7 @@ class Estimator:
             )
 
 
-ESTIMATORS = {verl_name(name): Estimator(method) for name, method in METHODS.items() if is_possible(method)}
-"""By their names in verl."""
+ESTIMATORS = {
+    verl_name(name): Estimator(method) for name, method in METHODS.items() if not missing_in_verl(method.needs)
+}
+"""By their names in verl; of all methods whose tensors it computes."""
