@@ -44,6 +44,10 @@ class RewardError(UserError):
     """A verifier returned a score that is no score (NaN, or outside [0, 1])."""
 
 
+class StatisticsError(UserError):
+    """Numbers that nothing can be estimated from: none at all, unequal in number, or no scores."""
+
+
 class WorkerError(SproError):
     """A verifier's worker process failed for a reason that is not the response's fault."""
 
