@@ -64,7 +64,8 @@ class FileTask(Section):
     path: str
     """A .parquet, .jsonl or .json file, a folder of them, or a hub id."""
     split: str = "train"
-    """In a folder or hub repository: read the files whose name begins with this, if there are any."""
+    """In a folder or hub repository: read the files whose name begins with this, or else those in a folder of this
+    name, if there are any. A training split is never taken for another."""
     max_problems: PositiveInt | None = None
     """Stop reading after so many usable rows."""
     held_out_path: str | None = None
