@@ -7,19 +7,29 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: train test lint sandbox parity parity-verl parity-trl test-vllm test-verl test-trl fuzz warm-start wheel clean
+.PHONY: train test lint sandbox browser parity parity-verl parity-trl test-vllm test-verl test-trl test-lm-eval \
+	test-sinks fuzz warm-start results wheel clean
 
 train: $(VENV)/.run
 	$(BIN)/spro train
 
-test: $(VENV)/.dev lint sandbox
+test: $(VENV)/.dev lint sandbox browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 # The sandbox of code rewards; the tests try to break out of it.
 sandbox:
-	@command -v bwrap >/dev/null || { \
-		test "$$(id -u)" = 0 || { echo "the tests need bubblewrap: apt-get install bubblewrap"; exit 1; }; \
-		apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null; }
+	@$(call installed,bwrap,bubblewrap)
+
+# The pages are opened in a real browser.
+browser:
+	@$(call installed,chromium,chromium)
+
+# $(call installed,PROGRAM,PACKAGE)
+define installed
+command -v $(1) >/dev/null || { \
+	test "$$(id -u)" = 0 || { echo "the tests need $(2): apt-get install $(2)"; exit 1; }; \
+	apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
+endef
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks

@@ -152,3 +152,11 @@ class LogConfig(Section):
     """Steps between checkpoints; the last step is always saved."""
     keep_checkpoints: Annotated[int, Field(ge=2)] = 2
     """The newest ones that stay, and beside them the last one from before a collapse."""
+    sinks: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    """Where the metrics are shown beside the run folder; each is an extra of the package, and off unless named."""
+    metric_names: Literal["spro", "trl", "verl"] = "spro"
+    """What metrics are called there: as in the run folder, or as a host calls them, for one chart with its runs."""
+    project: Annotated[str, Field(min_length=1)] = "spro"
+    """Under which wandb and trackio put the run."""
+    run_name: Annotated[str, Field(min_length=1)] | None = None
+    """What they call the run. Without it: the name of the run folder."""

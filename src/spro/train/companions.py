@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Set
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch.nn import Parameter
 from transformers import PreTrainedModel
@@ -11,6 +11,7 @@ from spro.config import Config, FrozenReference, OldPolicyReference, OptimizerCo
 from spro.credit import Method
 from spro.errors import ConfigError
 from spro.models import checkpointed, hold_reference, trainable, twin
+from spro.train.compute import cost_of
 from spro.train.critic import Critic, own_states, shared_states, value_head
 from spro.train.experience import GROUP_TENSORS
 from spro.train.interrupt import StopRequest
@@ -82,13 +83,16 @@ class _Builder:
     def critic(self) -> Critic:
         section, head = self.config.critic, value_head(self.policy)
         weights = list(head.named_parameters(prefix="head"))
-        states = shared_states(self.policy)
+        states, cost = shared_states(self.policy), cost_of(self.policy)
         if section.trunk == "own":
             trunk = twin(self.policy)
             weights += [(f"trunk.{name}", weight) for name, weight in trainable(trunk) if _is_below_head(trunk, weight)]
-            states = own_states(trunk, memory_saver(self.config))
+            saving_memory = memory_saver(self.config)
+            states, cost = own_states(trunk, saving_memory), cost_of(trunk, saving_memory)
         optimizer = self._optimizer(weights, section, section.update_epochs * section.mini_batches)
-        return Critic(states, head, self.method.returns, section, optimizer, self.scoring)
+        # Neither makes a logit.
+        cost = replace(cost, head=0, learning_head=0)
+        return Critic(states, head, self.method.returns, section, optimizer, self.scoring, cost)
 
     def _optimizer(self, weights: list[tuple[str, Parameter]], section: OptimizerConfig, per_step: int) -> Optimizer:
         schedule = Schedule(self.config.train.steps * per_step, section.warmup_steps, section.decay)

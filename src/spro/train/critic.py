@@ -15,6 +15,7 @@ from spro.config import CriticConfig
 from spro.credit import TokenBatch
 from spro.loss import explained_variance, is_value_clipped, token_mean, value_loss, weighted_sum
 from spro.models import Sequences, pack, response_states, to_rectangle
+from spro.train.compute import ModelCost, read
 from spro.train.experience import Experience
 from spro.train.optimizer import Applied, Optimizer
 from spro.train.passes import Rows, SavingMemory, mini_batches, optimizer_step
@@ -59,6 +60,7 @@ class Critic(LearningSource):
         section: how it learns.
         optimizer: of the head, and of what is below it if that learns.
         scoring: how many tokens a forward may have, and what stops it.
+        cost: of what is below the head.
     """
 
     tensor: ClassVar[str] = "values"
@@ -71,6 +73,7 @@ class Critic(LearningSource):
         section: CriticConfig,
         optimizer: Optimizer,
         scoring: Scoring,
+        cost: ModelCost,
     ) -> None:
         self.states = states
         self.head = head
@@ -78,6 +81,7 @@ class Critic(LearningSource):
         self.section = section
         self.optimizer = optimizer
         self.scoring = scoring
+        self.cost = cost
 
     @torch.no_grad()
     def score(self, experience: Experience) -> tuple[Tensor, Stats]:
@@ -89,6 +93,12 @@ class Critic(LearningSource):
             sequences = experience.sequences.select(part)
             values[list(part), : sequences.response_width] = self._values(sequences)
         return values, {}
+
+    def flos(self, experience: Experience) -> int:
+        """See ``Source``; nothing goes backward below a head alone."""
+        work = read(experience.sequences)
+        learning = self.cost.training(work) if self.section.trunk == "own" else self.cost.forward(work)
+        return self.cost.forward(work) + self.section.update_epochs * learning
 
     def learn(self, experience: Experience) -> Stats:
         """Take the optimizer steps towards the returns."""

@@ -7,6 +7,7 @@ from itertools import islice
 from spro.config import Config
 from spro.errors import TrainingError
 from spro.rollout import Engine
+from spro.train.compute import Work, sampled
 from spro.train.filter import GroupFilter
 from spro.train.group import Group, Unscored
 from spro.train.judge import Judge
@@ -31,6 +32,7 @@ class Gathered:
         passing: how many of those would pass the filter by themselves.
         cursor: position behind the last prompt that was drawn.
         batches: how often a batch of prompts was rolled out.
+        work: of sampling it, and what it was prepared with.
     """
 
     groups: list[Group]
@@ -39,6 +41,7 @@ class Gathered:
     passing: int
     cursor: int
     batches: int
+    work: Work
 
     @property
     def tokens(self) -> float:
@@ -84,8 +87,9 @@ class Gatherer:
             TrainingError: too little could be graded, or the engine sampled with other weights than it was given.
         """
         gathered = self._roll_out(step, cursor, display)
-        prepared = self._prepare(step, gathered.kept, display)
-        return replace(gathered, prepared=prepared, passing=sum(map(self.filter.passes, prepared)))
+        prepared, work = self._prepare(step, gathered.kept, display)
+        passing = sum(map(self.filter.passes, prepared))
+        return replace(gathered, prepared=prepared, passing=passing, work=gathered.work + work)
 
     def _roll_out(self, step: int, cursor: int, display: Display) -> Gathered:
         """More than once if the filter asks for it and is not yet full."""
@@ -112,18 +116,19 @@ class Gatherer:
             cursor, batches = drawn[-1][0], batches + 1
             kept = self.filter.select(drop_unscored(groups), config.train.prompts_per_step)
         self._check_responses(step, groups, display)
-        return Gathered(groups, kept, kept, 0, cursor, batches)
+        work = sampled([group.prompt.token_ids for group in groups], [group.responses for group in groups])
+        return Gathered(groups, kept, kept, 0, cursor, batches, work)
 
-    def _prepare(self, step: int, groups: list[Group], display: Display) -> list[Group]:
+    def _prepare(self, step: int, groups: list[Group], display: Display) -> tuple[list[Group], Work]:
         """Add to the groups what the method needs beside log-probs; those of which it cannot be said are left out."""
-        left = groups
+        left, work = groups, Work()
         unscored: list[Unscored] = []
         for number, preparation in enumerate(self.preparations):
             # Nothing can be rolled out for no group.
             if left:
                 self.check()
                 prepared = preparation(left, derive_seed(self.config.seed, f"{step}/prepare/{number}"))
-                left = prepared.groups
+                left, work = prepared.groups, work + prepared.work
                 unscored += prepared.unscored
         self.folder.log_unscored(step, unscored)
         lost, total = len(groups) - len(left), len(groups)
@@ -132,7 +137,7 @@ class Gatherer:
             display.say(f"step {step}: {lost} of {total} groups left out, {reason}")
             what = "groups are left out, since further answers could not be graded"
             check_enough_graded(lost, total, self.config.verify.max_unscored_share, what, unscored)
-        return left
+        return left, work
 
     def _check_responses(self, step: int, groups: list[Group], display: Display) -> None:
         """Keep what could not be graded, and say so: it leaves the batch and would go unseen. Too much ends the run."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from spro.rollout import Engine, Sampling
+from spro.train.compute import sampled
 from spro.train.group import Group, Prepared
 from spro.train.judge import Judge
 from spro.train.sampling import sample_groups
@@ -33,4 +34,5 @@ class GreedyAnswers:
             for group, answer in zip(groups, answers, strict=True)
             if answer.rewards
         ]
-        return Prepared(prepared, [unscored for answer in answers for unscored in answer.unscored])
+        work = sampled([prompt.token_ids for prompt in prompts], [answer.responses for answer in answers])
+        return Prepared(prepared, [unscored for answer in answers for unscored in answer.unscored], work)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from spro.rollout import Response
 from spro.tasks import Prompt
+from spro.train.compute import Work
 from spro.train.judge import Judged
 from spro.verify import Status, Verdict
 
@@ -84,7 +85,9 @@ class Prepared:
     Attributes:
         groups: with more said of them, without those of which it could not be said.
         unscored: the further answers that could not be graded; at least one if a group is left out.
+        work: of sampling further answers.
     """
 
     groups: list[Group]
     unscored: list[Unscored]
+    work: Work = Work()

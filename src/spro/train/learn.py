@@ -17,12 +17,17 @@ from spro.train.update import Updater
 
 @dataclass(frozen=True)
 class Learned:
-    """What a step was made of, and what it measured."""
+    """What a step was made of, and what it measured.
+
+    Attributes:
+        flos: model FLOPs of scoring and learning.
+    """
 
     groups: Sequence[Group]
     experience: Experience
     credit: Credit
     metrics: Metrics
+    flos: int
 
     @property
     def skipped(self) -> dict[str, float]:
@@ -47,7 +52,9 @@ class Learner:
         stats: Stats = {}
         with watch.time("score"):
             experience = gather_experience(groups, self.needs, self.policy.pad_token_id, self.policy.model.device)
+            flos = self.updater.flos(experience)
             for source in self.sources:
+                flos += source.flos(experience)
                 tensor, measured = source.score(experience)
                 experience = experience.with_tensor(source.tensor, tensor)
                 stats |= measured
@@ -59,7 +66,7 @@ class Learner:
             for source in self.sources:
                 stats |= source.learn(experience)
         stats |= credit_metrics(experience, credit)
-        return Learned(groups, experience, credit, {**to_metrics(stats), "learning_rate": learning_rate})
+        return Learned(groups, experience, credit, {**to_metrics(stats), "learning_rate": learning_rate}, flos)
 
     def follow(self, step: int) -> None:
         """The policy is now that behind ``step`` (from 1)."""

@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from spro.models import Reference
+from spro.train.compute import cost_of, read
 from spro.train.experience import Experience
 from spro.train.optimizer import State
 from spro.train.reference import ReferenceUpdate
@@ -25,6 +26,10 @@ class OldLogProbs(Source):
         """See ``Source``."""
         return self.scoring.log_probs(self.policy, experience), {}
 
+    def flos(self, experience: Experience) -> int:
+        """See ``Source``."""
+        return cost_of(self.policy).forward(read(experience.sequences))
+
 
 @dataclass(frozen=True)
 class RefLogProbs(Source):
@@ -40,6 +45,10 @@ class RefLogProbs(Source):
         """See ``Source``."""
         with self.reference.ready() as model:
             return self.scoring.log_probs(model, experience), {}
+
+    def flos(self, experience: Experience) -> int:
+        """See ``Source``; as of the policy, of which it is a copy."""
+        return cost_of(self.policy).forward(read(experience.sequences))
 
     def follow(self, step: int) -> None:
         """See ``Source``."""
@@ -65,3 +74,7 @@ class OldAsRefLogProbs(Source):
         """See ``Source``; no second forward where they are there already."""
         found = experience.batch.old_log_probs
         return (found, {}) if found is not None else self.old.score(experience)
+
+    def flos(self, experience: Experience) -> int:
+        """See ``Source``."""
+        return self.old.flos(experience) if experience.batch.old_log_probs is None else 0

@@ -4,12 +4,13 @@ tasks -> rollout -> verify -> filter -> score -> credit -> update
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from safetensors import SafetensorError
 
 from spro.config import Config
 from spro.errors import SproError, TrainingError
+from spro.sinks import Sinks
 from spro.train.gather import Gatherer
 from spro.train.held_out import HeldOut
 from spro.train.interrupt import Interrupted, StopRequest
@@ -58,6 +59,7 @@ class Trainer:
     stop: StopRequest
     notes: tuple[str, ...]
     gauge: MemoryGauge
+    sinks: Sinks = field(default_factory=Sinks)
 
     def run(self, display: Display) -> Outcome:
         """Train to the end, or until a stop is asked for; goes on from the newest whole checkpoint if there is one.
@@ -71,6 +73,7 @@ class Trainer:
         state = self._begin(display)
         saved = state
         try:
+            self.sinks.open(self.folder.logged(), display.say)
             state = saved = self._start(state)
             while state.step < self.config.train.steps or state.pending is not None:
                 self.stop.check()
@@ -89,6 +92,8 @@ class Trainer:
                 self._save_behind(error, state, display)
             if not isinstance(error, Interrupted):
                 raise
+        finally:
+            self.sinks.close()
         return Outcome(state.step, state.evaluations, state.latest)
 
     def _begin(self, display: Display) -> RunState:
@@ -115,7 +120,7 @@ class Trainer:
             return state
         self.push(0)
         state = state.evaluated(self.held_out.evaluate())
-        self.folder.log_metrics(0, state.latest)
+        self._log(0, state.latest)
         return state
 
     def _train(self, state: RunState, display: Display) -> tuple[RunState, Learned | None]:
@@ -130,18 +135,24 @@ class Trainer:
             self.stop.commit()
             self.learner.follow(step)
         self.stop.release()
+        tokens = state.tokens + gathered.tokens
+        step_flos = float(self.learner.updater.cost.forward(gathered.work) + (0 if learned is None else learned.flos))
+        flos = state.flos + step_flos
         metrics = {
             **gathered.metrics(),
             **pushed,
             **({} if learned is None else learned.metrics),
-            "tokens": state.tokens + gathered.tokens,
+            "tokens": tokens,
+            "step_flos": step_flos,
+            "total_flos": flos,
             **watch.seconds,
         }
         return replace(
             state,
             step=step,
             cursor=gathered.cursor,
-            tokens=state.tokens + gathered.tokens,
+            tokens=tokens,
+            flos=flos,
             skipped_in_a_row=state.skipped_in_a_row + 1 if learned is not None and learned.skipped else 0,
             pending=metrics,
         ), learned
@@ -177,12 +188,16 @@ class Trainer:
         metrics = metrics | memory
         collapse = self.watch.observe(step, metrics)
         metrics = metrics | self.watch.metrics()
-        self.folder.log_metrics(step, metrics)
+        self._log(step, metrics)
         if collapse is not None:
             display.say(collapse.explanation)
         state = replace(state, latest=state.latest | metrics, pending=None, watch=self.watch.state())
         display.show(step, state.latest)
         return state
+
+    def _log(self, step: int, metrics: Metrics) -> None:
+        self.folder.log_metrics(step, metrics)
+        self.sinks.log(step, metrics)
 
     def _check_health(self, state: RunState) -> None:
         """End a run that goes nowhere."""

@@ -46,9 +46,9 @@ def _collapse(metrics: Metrics) -> list[str]:
 class BarDisplay:
     """A progress bar, for a terminal."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, unit: str = "step") -> None:
         columns = (
-            TextColumn("step"), MofNCompleteColumn(), BarColumn(bar_width=20), TextColumn("{task.description}"),
+            TextColumn(unit), MofNCompleteColumn(), BarColumn(bar_width=20), TextColumn("{task.description}"),
             TimeElapsedColumn(), TimeRemainingColumn(),
         )  # fmt: skip
         self.bar = Progress(*columns, console=Console(stderr=True))
@@ -71,8 +71,8 @@ class BarDisplay:
 class LineDisplay:
     """A line every few seconds, for a log file."""
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, steps: int, unit: str = "step") -> None:
+        self.steps, self.unit = steps, unit
         self.last_line = 0.0
 
     def say(self, line: str) -> None:
@@ -84,12 +84,12 @@ class LineDisplay:
         now = time.monotonic()
         if now - self.last_line >= PLAIN_LINE_SECONDS or step == self.steps:
             self.last_line = now
-            self.say(f"step {step}/{self.steps}  {describe(metrics)}")
+            self.say(f"{self.unit} {step}/{self.steps}  {describe(metrics)}")
 
     def close(self) -> None:
         """See ``Display``."""
 
 
-def open_display(steps: int) -> Display:
-    """A bar on a terminal, lines elsewhere."""
-    return BarDisplay(steps) if sys.stderr.isatty() else LineDisplay(steps)
+def open_display(steps: int, unit: str = "step") -> Display:
+    """A bar on a terminal, lines elsewhere; ``unit`` is what is counted."""
+    return BarDisplay(steps, unit) if sys.stderr.isatty() else LineDisplay(steps, unit)

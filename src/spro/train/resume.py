@@ -1,8 +1,10 @@
 """Going on with a run: its settings, and which of them may have changed since it began."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from spro.config import Config
 from spro.errors import ConfigError
@@ -11,6 +13,7 @@ from spro.train.run_folder import LOCK
 from spro.train.setup import resolve
 
 FREE = (
+    "run_dir",
     "evaluate",
     "log",
     "watch",
@@ -59,7 +62,7 @@ def load_resumed(path: Path | None, overrides: Sequence[str]) -> Config:
     begun = config.run_dir / "config.yaml"
     if begun.is_file():
         # Resolved: what a file leaves out of method or surrogate is its default, which the run folder has written out.
-        _compare(resolve(load_config(begun, ())), resolve(config))
+        check_unchanged(resolve(load_config(begun, ())), resolve(config), FREE, "run")
     elif config.run_dir.exists() and not _is_barely_begun(config.run_dir):
         raise ConfigError(f"cannot go on with {str(config.run_dir)!r}: it is no run folder, it has no config.yaml")
     return config
@@ -70,19 +73,24 @@ def _is_barely_begun(run_dir: Path) -> bool:
     return run_dir.is_dir() and {path.name for path in run_dir.iterdir()} <= {LOCK, ".writing-config.yaml"}
 
 
-def _compare(begun: Config, config: Config) -> None:
+def check_unchanged(begun: BaseModel, config: BaseModel, free: Collection[str], what: str) -> None:
+    """Refuse to go on with other settings than a run, or ``what`` else, was begun with, but for those that are free.
+
+    Raises:
+        ConfigError: a setting differs; names it and both values.
+    """
     before, now = (dict(_leaves(one.model_dump(mode="json"))) for one in (begun, config))
     # Another type explains its other keys, so it is told first.
     for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith(".type"), key)):
-        if before.get(key) != now.get(key) and not _is_free(key):
+        if before.get(key) != now.get(key) and not _is_within(key, free):
             raise ConfigError(
-                f"cannot go on: {key} is {now.get(key)}, and the run was begun with {before.get(key)}; set it back, or "
-                "begin another run"
+                f"cannot go on: {key} is {now.get(key)}, and the {what} was begun with {before.get(key)}; set it back, "
+                f"or begin another {what}"
             )
 
 
-def _is_free(key: str) -> bool:
-    return key == "run_dir" or any(key == free or key.startswith(f"{free}.") for free in FREE)
+def _is_within(key: str, sections: Collection[str]) -> bool:
+    return any(key == section or key.startswith(f"{section}.") for section in sections)
 
 
 def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

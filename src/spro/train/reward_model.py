@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from spro.config import PrmConfig
 from spro.loss import implicit_reward_logit, outcome_cross_entropy
 from spro.models import pack, score_responses
+from spro.train.compute import cost_of, read
 from spro.train.experience import Experience
 from spro.train.optimizer import Optimizer
 from spro.train.passes import Rows, SavingMemory, mini_batches, optimizer_step
@@ -52,6 +53,11 @@ class RewardModel(LearningSource):
         if self.section.update == "before":
             log_probs = self.scoring.log_probs(self.model, experience)
         return log_probs, stats
+
+    def flos(self, experience: Experience) -> int:
+        """See ``Source``."""
+        cost, work = cost_of(self.model, self.saving_memory), read(experience.sequences)
+        return cost.training(work) + (cost.forward(work) if self.section.update == "before" else 0)
 
     def _learn(self, experience: Experience) -> tuple[Tensor, Stats]:
         """Take the optimizer steps; each response's log-probs [B, T] are those of before its own."""

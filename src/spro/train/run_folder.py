@@ -46,7 +46,7 @@ class RunFolder:
             check_free(path)
         try:
             path.mkdir(parents=True, exist_ok=resume)
-            self._lock: int | None = _lock(path)
+            self._lock: int | None = lock_folder(path, "trains in the run folder")
             # First of all: a folder without settings is none to go on with.
             replace_text(path / "config.yaml", dump_config(config))
             self.rollouts.mkdir(exist_ok=resume)
@@ -94,6 +94,12 @@ class RunFolder:
         """Append one line to ``metrics.jsonl``."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
+
+    def logged(self) -> list[tuple[int, Metrics]]:
+        """Step and metrics of every line of ``metrics.jsonl``."""
+        path = self.path / "metrics.jsonl"
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        return [(line.pop("step"), line) for line in lines]
 
     def log_rollouts(
         self,
@@ -189,8 +195,15 @@ def replace_text(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def _lock(path: Path) -> int:
-    """Held until the descriptor is closed; the system does that, however this process ends."""
+def lock_folder(path: Path, doing: str) -> int:
+    """Keep other processes out of a folder; ``doing`` is what such a one does in it, for the message.
+
+    Returns:
+        a descriptor; the lock is held until it is closed. The system does that, however this process ends.
+
+    Raises:
+        RunFolderError: another process holds it.
+    """
     descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -198,9 +211,7 @@ def _lock(path: Path) -> int:
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
             raise
-        raise RunFolderError(
-            f"another process trains in the run folder {str(path)!r}; wait for it or end it"
-        ) from error
+        raise RunFolderError(f"another process {doing} {str(path)!r}; wait for it or end it") from error
     return descriptor
 
 

@@ -8,6 +8,7 @@ from spro.errors import ConfigError, DataError
 from spro.loss import Surrogate
 from spro.models import Policy, load_policy
 from spro.named import CREDIT_TYPES, LOSS_TYPES
+from spro.sinks import build_sinks
 from spro.tasks import Prompt, TaskData, encode_prompts, load_task
 from spro.train.companions import build_sources, find_needs, memory_saver, pick_teacher, policy_optimizer
 from spro.train.filter import build_filter
@@ -87,6 +88,7 @@ def build_trainer(config: Config, grading: Grading, stop: StopRequest | None = N
     sources = build_sources(config, policy.model, needs, credit, stop)
     optimizer = policy_optimizer(config, policy.model, needs, stop)
     updater = Updater(policy.model, surrogate, speaker.correction, config, optimizer, memory_saver(config), stop.check)
+    sinks = build_sinks(config.log, config.run_dir, config.model_dump(mode="json"))
     folder = RunFolder(config.run_dir, config, resume)
     preparations = build_preparations(needs, config, policy, engine, judge)
     order = PromptOrder(train_prompts, config.seed)
@@ -103,6 +105,7 @@ def build_trainer(config: Config, grading: Grading, stop: StopRequest | None = N
         folder=folder,
         stop=stop,
         gauge=MemoryGauge(policy.model.device),
+        sinks=sinks,
         notes=(f"{task.report}; {len(held_out_prompts)} of them held out", *notes),
     )
 
@@ -114,7 +117,7 @@ def _encode(config: Config, policy: Policy, task: TaskData) -> tuple[tuple[Promp
     held_out_prompts = encode_prompts(policy.tokenizer, task.held_out, limit, task.report)
     if not train_prompts:
         raise DataError(f"no problem is left to train on: {task.report}")
-    _check_lengths(config, policy, train_prompts + held_out_prompts)
+    check_lengths(config, policy, train_prompts + held_out_prompts)
     _check_enough(config, len(train_prompts))
     return train_prompts, held_out_prompts
 
@@ -130,7 +133,7 @@ def _check_enough(config: Config, prompts: int) -> None:
         )
 
 
-def _check_lengths(config: Config, policy: Policy, prompts: tuple[Prompt, ...]) -> None:
+def check_lengths(config: Config, policy: Policy, prompts: tuple[Prompt, ...]) -> None:
     """Refuse lengths that the model's positions do not reach, which would fail in the middle of a run."""
     limit = getattr(policy.model.config, "max_position_embeddings", None)
     longest = max(len(prompt.token_ids) for prompt in prompts)

@@ -54,6 +54,10 @@ class Source(ABC):
     def score(self, experience: Experience) -> tuple[Tensor, Stats]:
         """The tensor, and what there is to log. ``experience`` has the tensors of the sources before this one."""
 
+    @abstractmethod
+    def flos(self, experience: Experience) -> int:
+        """Model FLOPs of scoring a step and of learning from it; ``experience`` as ``score`` is given it."""
+
     def learn(self, experience: Experience) -> Stats:
         """Learn from the step, once credit is assigned and the policy is updated; what there is to log."""
         return {}

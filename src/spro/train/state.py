@@ -22,6 +22,7 @@ class RunState:
         step: finished; 0 before the first.
         cursor: position in the order of the prompts at which the next step begins.
         tokens: sampled for training so far.
+        flos: model FLOPs of training so far.
         skipped_in_a_row: steps at the end of which an update was skipped.
         evaluations: so far; the first is of the policy before training.
         latest: last value of every metric.
@@ -34,6 +35,7 @@ class RunState:
     step: int = 0
     cursor: int = 0
     tokens: float = 0.0
+    flos: float = 0.0
     skipped_in_a_row: int = 0
     evaluations: Evaluations = ()
     latest: Metrics = field(default_factory=dict)

@@ -23,6 +23,7 @@ from spro.loss import (
     weighted_sum,
 )
 from spro.models import pack, score_responses
+from spro.train.compute import ModelCost, cost_of, read
 from spro.train.experience import Experience
 from spro.train.lessons import Lessons
 from spro.train.optimizer import Optimizer
@@ -97,6 +98,15 @@ class Updater:
         self.optimizer = optimizer
         self.saving_memory = saving_memory
         self.check = check
+
+    @property
+    def cost(self) -> ModelCost:
+        """Of the policy."""
+        return cost_of(self.model, self.saving_memory)
+
+    def flos(self, experience: Experience) -> int:
+        """Model FLOPs of ``update``."""
+        return self.train.update_epochs * self.cost.training(read(experience.sequences))
 
     def update(self, experience: Experience, lessons: Lessons) -> UpdateStats:
         """Take the optimizer steps of one training step; one whose loss or gradient is not finite is skipped."""

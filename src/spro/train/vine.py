@@ -6,6 +6,7 @@ from statistics import fmean
 
 from spro.rollout import Engine, Sampling
 from spro.tasks import Prompt
+from spro.train.compute import Work, sampled
 from spro.train.group import Group, Prepared, Unscored
 from spro.train.judge import Judge
 from spro.train.sampling import derive_seed
@@ -40,22 +41,22 @@ class StepValues:
         """The groups, which are split, with their ``step_values``, without those of a state that nothing graded."""
         states = [_states(index, group) for index, group in enumerate(groups)]
         wanted = dict.fromkeys(state for rows in states for row in rows for state in row)
-        values, unscored = self._values([group.prompt for group in groups], list(wanted), seed)
+        values, unscored, work = self._values([group.prompt for group in groups], list(wanted), seed)
         prepared = [
             replace(group, step_values=tuple(tuple(values[state] for state in row) for row in rows))
             for group, rows in zip(groups, states, strict=True)
             if all(state in values for row in rows for state in row)
         ]
-        return Prepared(prepared, unscored)
+        return Prepared(prepared, unscored, work)
 
     def _values(
         self, prompts: Sequence[Prompt], states: Sequence[State], seed: int
-    ) -> tuple[dict[State, float], list[Unscored]]:
-        """Mean reward from each state over the continuations that could be graded, and those that could not.
+    ) -> tuple[dict[State, float], list[Unscored], Work]:
+        """Mean reward from each state over the continuations that could be graded, those that could not, and the work.
 
         A state has no value where none could.
         """
-        written = self._continue(prompts, states, seed)
+        written, work = self._continue(prompts, states, seed)
         judged = self.judge([(prompts[index], token_ids) for (index, _), token_ids in written])
         rewards: dict[State, list[float]] = {}
         unscored: list[Unscored] = []
@@ -64,22 +65,23 @@ class StepValues:
                 unscored.append(Unscored(prompts[state[0]].problem.problem_id, one.text, one.verdict.detail))
             else:
                 rewards.setdefault(state, []).append(one.reward)
-        return {state: fmean(found) for state, found in rewards.items()}, unscored
+        return {state: fmean(found) for state, found in rewards.items()}, unscored, work
 
     def _continue(
         self, prompts: Sequence[Prompt], states: Sequence[State], seed: int
-    ) -> list[tuple[State, tuple[int, ...]]]:
-        """``samples`` whole responses a state, which they begin with."""
+    ) -> tuple[list[tuple[State, tuple[int, ...]]], Work]:
+        """``samples`` whole responses a state, which they begin with, and the work of sampling what is behind it."""
         limit = self.sampling.max_response_length
-        written = []
+        written, work = [], Work()
         for number, bucket in enumerate(self._buckets(prompts, states)):
             longest = max(self._room(state) for state in bucket)
             sampling = Sampling(self.samples, longest, self.sampling.temperature)
             begun = [(*prompts[index].token_ids, *prefix) for index, prefix in bucket]
-            sampled = self.engine.generate(begun, sampling, derive_seed(seed, number))
-            for state, responses in zip(bucket, sampled, strict=True):
+            continued = self.engine.generate(begun, sampling, derive_seed(seed, number))
+            work += sampled(begun, continued)
+            for state, responses in zip(bucket, continued, strict=True):
                 written += [(state, (*state[1], *response.token_ids)[:limit]) for response in responses]
-        return written
+        return written, work
 
     def _room(self, state: State) -> int:
         """Tokens that may still be written."""

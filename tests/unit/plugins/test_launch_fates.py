@@ -109,6 +109,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "evaluate.every": ("task.held_out_problems=8", "evaluate.every=3"),
     "watch.on_collapse": ("watch.on_collapse=stop",),
     "watch.fall": ("watch.fall=0.25",),
+    "log.sinks": ("log.sinks=[wandb]",),
+    "log.metric_names": ("log.metric_names=verl",),
+    "log.project": ("log.project=mine",),
+    "log.run_name": ("log.run_name=first",),
 }
 """Place -> words that set it to something else than its default, the last of them the one that is looked at."""
 FIXED = {

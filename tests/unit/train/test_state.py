@@ -17,6 +17,7 @@ STATE = RunState(
     step=7,
     cursor=112,
     tokens=12345.0,
+    flos=1.2345678901234567e21,
     skipped_in_a_row=1,
     evaluations=((0, {"eval/accuracy": 0.1}), (5, {"eval/accuracy": 1 / 3, "eval/problems": 8})),
     latest={"loss": -0.1 + 1e-17, "kl": None, "tiny": 5e-324, "bad": math.inf},

@@ -119,6 +119,10 @@ STAYS: Mapping[str, str] = {
     "watch": _HERE_ALONE,
     "log.rollouts_every": "verl's is trainer.rollout_data_dir",
     "log.rollout_groups": "verl's is trainer.rollout_data_dir",
+    "log.sinks": "verl's is trainer.logger",
+    "log.metric_names": "verl logs under its own names",
+    "log.project": "verl's is trainer.project_name",
+    "log.run_name": "verl's is trainer.experiment_name",
 }
 """Why a setting has no meaning there; told where one was set."""
 
