@@ -76,6 +76,16 @@ test-vllm: .venv-vllm/.run
 	$(@D)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
+# TensorBoard, wandb and trackio as they are installed, without network: three minutes behind the installation.
+test-sinks: .venv-sinks/.run
+	.venv-sinks/bin/python -m pytest -c tests/sinks/pytest.ini -q tests/sinks
+
+.venv-sinks/.run: pyproject.toml tests/sinks/constraints.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) torch==2.13.0
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) --editable ".[tensorboard,wandb,trackio]" pytest
+	touch $@
+
 # Regenerates the shipped weights; about fifteen minutes.
 warm-start: $(VENV)/.run
 	$(BIN)/python -m spro.lab.warm_start chain src/spro/assets/chain
@@ -108,4 +118,4 @@ $(VENV)/.dev: $(VENV)/.run
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-verl .venv-trl .venv-vllm .venv-fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-verl .venv-trl .venv-vllm .venv-sinks .venv-lm-eval .venv-fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,12 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Every key, its default and what it does: {package / 'config'}; of credit.type: spro methods",
     )
     train.add_argument("words", nargs="*", metavar="CONFIG.yaml | key=value", help="a config first, then settings")
-    train.add_argument(
-        "--i-understand-unsafe-code-execution",
-        action="store_true",
-        dest="allow_unsafe",
-        help="with verify.code.sandbox=none: run the model's programs unconfined, as you",
-    )
+    _add_unsafe(train)
     train.add_argument(
         "--resume",
         action="store_true",
@@ -43,6 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
     train.set_defaults(run=run_train)
 
     _add_launch(commands)
+    _add_eval(commands)
+    _add_compare(commands)
+    _add_microscope(commands)
+    _add_watch(commands)
 
     methods = commands.add_parser("methods", help="list the credit methods, their settings and what they need")
     methods.add_argument("name", nargs="?", help="say all of one method: its equation, source and choices")
@@ -64,8 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
     merge.add_argument("folder", type=Path)
     merge.set_defaults(run=run_merge)
 
-    report = commands.add_parser("report", help="write report.html of a run folder anew")
-    report.add_argument("folder", type=Path)
+    report = commands.add_parser("report", help="write the page of a folder anew, and its figures as PNG and CSV")
+    report.add_argument("folder", type=Path, help="of a run, a comparison or a microscope")
     report.set_defaults(run=run_report)
     return parser
 
@@ -84,10 +83,72 @@ def _add_launch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     launch.set_defaults(run=run_launch, passed_on=())
 
 
+def _add_eval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluate = commands.add_parser(
+        "eval",
+        help="measure a model on a suite of problems, with intervals",
+        epilog=f"Every key, its default and what it does: {Path(__file__).parent / 'evaluate/config.py'}",
+    )
+    evaluate.add_argument("model", help="a model's folder, a checkpoint, a hub id, or the folder of an evaluation")
+    evaluate.add_argument("words", nargs="*", metavar="key=value", help="settings, for example path=FILE samples=8")
+    evaluate.add_argument("--suite", metavar="NAME", help="amc, math500, olympiadbench, ...; a wrong name lists all")
+    evaluate.add_argument("--against", type=Path, metavar="FOLDER", help="paired differences from another evaluation")
+    evaluate.add_argument("--resume", action="store_true", help="go on with the evaluation in out")
+    evaluate.add_argument("--export", choices=("lm-eval",), help="write the suite as a task of that harness instead")
+    _add_unsafe(evaluate)
+    evaluate.set_defaults(run=run_eval)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="train several methods with several seeds, and say what differs beyond chance",
+        epilog=f"Every key, its default and what it does: {Path(__file__).parent / 'lab/compare/config.py'}",
+    )
+    compare.add_argument("config", type=Path, metavar="CONFIG.yaml")
+    compare.add_argument("words", nargs="*", metavar="key=value", help="settings over those of the config")
+    compare.add_argument("--resume", action="store_true", help="go on with the comparison in out")
+    _add_unsafe(compare)
+    compare.set_defaults(run=run_compare)
+
+
+def _add_microscope(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    microscope = commands.add_parser(
+        "microscope",
+        help="score the same rollouts with several methods, token by token, beside the truth",
+        epilog=f"Every key, its default and what it does: {Path(__file__).parent / 'lab/microscope/config.py'}",
+    )
+    microscope.add_argument("target", metavar="RUN | MODEL", help="a run folder, a model's folder, or a hub id")
+    microscope.add_argument("words", nargs="*", metavar="key=value", help="settings, for example methods=spro,grpo")
+    _add_unsafe(microscope)
+    microscope.set_defaults(run=run_microscope)
+
+
+def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    watch = commands.add_parser("watch", help="show a run as a live page, to this machine alone")
+    watch.add_argument("folder", type=Path, metavar="RUN")
+    watch.add_argument("--port", type=int, default=0, help="of the page; without it a free one")
+    watch.add_argument("--open", action="store_true", dest="open_browser", help="open the page in a browser")
+    watch.set_defaults(run=run_watch)
+
+
+def _add_unsafe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--i-understand-unsafe-code-execution",
+        action="store_true",
+        dest="allow_unsafe",
+        help="with verify.code.sandbox=none: run the model's programs unconfined, as you",
+    )
+
+
+def _one_thread() -> None:
+    """Before torch starts: spin barriers between two threads make tiny models up to five times slower."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def run_train(arguments: argparse.Namespace) -> int:
     """``spro train [CONFIG.yaml] [key=value ...]``."""
-    # One thread before torch starts: spin barriers between two make tiny models up to five times slower.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    _one_thread()
     from spro.train.command import train_command
 
     path, settings = _config_first(arguments.words)
@@ -109,6 +170,45 @@ def _config_first(words: list[str]) -> tuple[Path | None, list[str]]:
     return None, words
 
 
+def run_eval(arguments: argparse.Namespace) -> int:
+    """``spro eval MODEL --suite NAME [key=value ...]``."""
+    _one_thread()
+    from spro.evaluate import evaluate_command
+
+    return evaluate_command(
+        arguments.model,
+        arguments.suite,
+        arguments.words,
+        arguments.against,
+        arguments.resume,
+        arguments.export,
+        arguments.allow_unsafe,
+    )
+
+
+def run_compare(arguments: argparse.Namespace) -> int:
+    """``spro compare CONFIG.yaml [key=value ...]``."""
+    _one_thread()
+    from spro.lab.compare import compare_command
+
+    return compare_command(arguments.config, arguments.words, arguments.resume, arguments.allow_unsafe)
+
+
+def run_microscope(arguments: argparse.Namespace) -> int:
+    """``spro microscope RUN|MODEL [key=value ...]``."""
+    _one_thread()
+    from spro.lab.microscope import microscope_command
+
+    return microscope_command(arguments.target, arguments.words, arguments.allow_unsafe)
+
+
+def run_watch(arguments: argparse.Namespace) -> int:
+    """``spro watch RUN``."""
+    from spro.report import watch_command
+
+    return watch_command(arguments.folder, arguments.port, arguments.open_browser)
+
+
 def run_methods(arguments: argparse.Namespace) -> int:
     """``spro methods [NAME]``."""
     from spro.describe import describe_method, describe_methods
@@ -119,7 +219,7 @@ def run_methods(arguments: argparse.Namespace) -> int:
 
 def run_oracle(arguments: argparse.Namespace) -> int:
     """``spro oracle [key=value ...]``."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    _one_thread()
     from spro.lab.oracle import oracle_command
 
     return oracle_command(arguments.words)

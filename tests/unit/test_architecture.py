@@ -19,19 +19,23 @@ MAY_IMPORT = {
     "loss": {"errors", "checks", "credit.reduce"},
     "verify": {"errors"},
     "rollout": {"errors", "config"},
-    "tasks": {"errors", "config"},
+    "tasks": {"errors", "config", "settings"},
     "models": {"errors", "config", "loss"},
-    "lab": {"errors", "settings", "tasks", "train", "models", "verify", "credit", "report"},
+    "statistics": {"errors"},
+    "sinks": {"errors", "config"},
+    "evaluate": {"errors", "config", "settings", "statistics", "tasks", "verify", "rollout", "models", "train"},
+    "lab": {"errors", "config", "settings", "tasks", "rollout", "train", "models", "verify", "credit", "report"}
+    | {"statistics", "evaluate"},
     "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"}
-    | {"window", "named"},
+    | {"window", "named", "sinks"},
     "plugins": {"errors", "settings", "config", "credit", "loss", "verify", "tasks", "window", "named"},
     "report": {"errors"},
     "describe": {"errors", "settings", "credit", "models", "verify", "plugins.hosts"},
-    "cli": {"errors", "train", "report", "describe", "lab", "plugins.launch"},
+    "cli": {"errors", "train", "report", "describe", "evaluate", "lab", "plugins.launch"},
     "__init__": set(),
 }
 """Room -> the rooms that it may import. ``train.command`` alone writes the report."""
-FACADES_ONLY = {"credit", "loss", "verify", "rollout", "tasks", "models", "report"}
+FACADES_ONLY = {"credit", "loss", "verify", "rollout", "tasks", "models", "report", "statistics", "sinks"}
 """Rooms of which others see what their ``__init__`` names, with the exceptions below."""
 INSIDES_ALLOWED = {("lab", "spro.tasks.chain"), ("describe", "spro.models.loading")}
 

@@ -4,21 +4,60 @@ Reads files and knows nothing of training, so a page can be written beside a run
 cannot run the model, or years later. The page is one HTML file without a single outside address.
 
     jsonl      lines of JSON, the last of which may be half written
+    series     values along an axis
     run        config.yaml and metrics.jsonl
     rollouts   sampled responses, and the few groups of them that are worth a look
     text       the only door from data to markup
     scale      ticks, gaps, smoothing, thinning
+    looks      how lines are told apart
     chart      one figure: lines, legend, table
     causes     why a run collapsed, in words
+    held_out   how sure a held-out accuracy is
     curves     which figures a run has
     tokens     responses coloured by credit
     headline   the result in one glance
     page       all of it, and the file
+    comparison several methods and seeds: a sentence, tables, curves
+    microscope the same responses as several methods see them, with a folder, strips and measures of its own
+    files      written whole or not at all
+    figures    a figure as PNG and CSV
+    live       the page of a run that goes on
+    server     who may ask for it, and how
+    watch      until Ctrl-C
 """
 
-from spro.report.causes import CAUSES, explain
+from spro.report.causes import CAUSES, collapses, explain
+from spro.report.chart import Chart, Frame, Line, Series
+from spro.report.comparison import ComparisonPage, TextTable, render_comparison
+from spro.report.figures import write_figures, write_run_figures
+from spro.report.microscope import write_microscope
 from spro.report.page import document, write_report
-from spro.report.scale import value_axis
+from spro.report.run import read_run
+from spro.report.scale import smoothing_window, value_axis
 from spro.report.text import safe, short, tag
+from spro.report.watch import watch_command
 
-__all__ = ["CAUSES", "document", "explain", "safe", "short", "tag", "value_axis", "write_report"]
+__all__ = [
+    "CAUSES",
+    "Chart",
+    "ComparisonPage",
+    "Frame",
+    "Line",
+    "Series",
+    "TextTable",
+    "collapses",
+    "document",
+    "explain",
+    "read_run",
+    "render_comparison",
+    "safe",
+    "short",
+    "smoothing_window",
+    "tag",
+    "value_axis",
+    "watch_command",
+    "write_figures",
+    "write_microscope",
+    "write_report",
+    "write_run_figures",
+]

@@ -92,5 +92,5 @@ def collapses(metrics: Metrics) -> Sequence[Told]:
     for key in metrics.keys:
         if key.startswith(PREFIX):
             for step, began in metrics.series(key).points:
-                steps.setdefault((int(began), key.removeprefix(PREFIX)), []).append(step)
+                steps.setdefault((int(began), key.removeprefix(PREFIX)), []).append(int(step))
     return [Told(cause, began, min(told), max(told)) for (began, cause), told in sorted(steps.items())]

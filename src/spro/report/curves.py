@@ -4,14 +4,15 @@ A metric that the run did not log, or never could measure, is left out; a figure
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from spro.report.chart import Chart, Frame, Line, render_chart
+from spro.report.held_out import held_out_spans
 from spro.report.run import Metrics
 from spro.report.scale import smoothing_window
 from spro.report.text import safe, tag
 
-Z95 = 1.959964
 TOTAL_KEY = "credit/advantage_std"
 TOTAL_LOOK = 4
 
@@ -29,35 +30,43 @@ DIAGNOSTICS = (
 
 def render_curves(metrics: Metrics) -> str:
     """The section of all figures; empty when there is nothing to draw."""
-    window = smoothing_window(len(metrics.steps))
-    frame = Frame((metrics.steps[0], metrics.steps[-1]), window)
-    rows = (
-        ("large", [_accuracy(metrics, frame)]),
-        ("middle", [_length(metrics, frame), _entropy(metrics, frame), _credit(metrics, frame)]),
-        ("small", _diagnostics(metrics, frame)),
-    )
     figures = ""
-    for kind, charts in rows:
+    for kind, charts in _rows(metrics):
         drawn = "".join(render_chart(chart) for chart in charts if chart.lines)
         figures += tag("div", drawn, class_=f"row {kind}") if drawn else ""
     if not figures:
         return ""
     intro = "Point at a figure for its values; with the keyboard, enter it and use the arrow keys."
+    window = smoothing_window(len(metrics.steps))
     if window:
         intro = f"Thin lines show every step, thick ones the mean of {window} neighbouring steps. {intro}"
     return tag("section", tag("h2", "Curves") + tag("p", safe(intro), class_="intro") + figures, id="curves")
 
 
+def run_charts(metrics: Metrics) -> list[Chart]:
+    """Every figure of the page, in its order."""
+    return [chart for _, charts in _rows(metrics) for chart in charts if chart.lines]
+
+
+def _rows(metrics: Metrics) -> tuple[tuple[str, list[Chart]], ...]:
+    frame = Frame((metrics.steps[0], metrics.steps[-1]), smoothing_window(len(metrics.steps)))
+    return (
+        ("large", [_accuracy(metrics, frame)]),
+        ("middle", [_length(metrics, frame), _entropy(metrics, frame), _credit(metrics, frame)]),
+        ("small", _diagnostics(metrics, frame)),
+    )
+
+
 def _accuracy(metrics: Metrics, frame: Frame) -> Chart:
-    errors = metrics.series("eval/accuracy_se")
+    spans = held_out_spans(metrics)
     lines = _lines(
         metrics,
         ("training, sampled", "accuracy", False),
         ("held-out", "eval/accuracy", True),
         ("held-out, greedy", "eval/greedy_accuracy", True),
-        half_widths={"eval/accuracy": {step: Z95 * error for step, error in errors.points}},
+        spans={"eval/accuracy": spans},
     )
-    unit = "share of correct responses" + ("; band: 95 % interval of the held-out measurement" if errors.points else "")
+    unit = "share of correct responses" + ("; band: 95 % interval of the held-out measurement" if spans else "")
     return Chart("accuracy", "Accuracy", unit, lines, frame, height=280, share=True)
 
 
@@ -90,12 +99,11 @@ def _diagnostics(metrics: Metrics, frame: Frame) -> list[Chart]:
 def _lines(
     metrics: Metrics,
     *wanted: tuple[str, str, bool],
-    half_widths: dict[str, dict[int, float]] | None = None,
+    spans: Mapping[str, Mapping[float, tuple[float, float]]] | None = None,
 ) -> tuple[Line, ...]:
     lines: list[Line] = []
     for place, (label, key, marked) in enumerate(wanted):
         series = metrics.series(key)
         if series.points:
-            widths = (half_widths or {}).get(key, {})
-            lines.append(Line(label, key, series, place % TOTAL_LOOK, marked, widths))
+            lines.append(Line(label, key, series, place % TOTAL_LOOK, marked, (spans or {}).get(key, {})))
     return tuple(lines)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from spro.report.causes import CAUSES, Told, collapses, explain
-from spro.report.curves import Z95
+from spro.report.held_out import held_out_spans
 from spro.report.run import Run
 from spro.report.text import ARROW, DOT, NBSP, duration, percent, safe, short, tag
 
@@ -77,17 +77,16 @@ def _accuracy(run: Run) -> str:
     return _figure("Held-out accuracy", _change(percent(points[0][1]), percent(points[-1][1])), _interval(run, points))
 
 
-def _interval(run: Run, points: tuple[tuple[int, float], ...]) -> str:
-    errors = dict(run.metrics.series("eval/accuracy_se").points)
+def _interval(run: Run, points: tuple[tuple[float, float], ...]) -> str:
+    intervals = held_out_spans(run.metrics)
     ends = [points[0], points[-1]] if len(points) > 1 else [points[0]]
     spans = [
-        f"{100 * max(0.0, value - Z95 * errors[step]):.1f} to {100 * min(1.0, value + Z95 * errors[step]):.1f}{NBSP}%"
-        for step, value in ends
-        if step in errors
+        f"{100 * low:.1f} to {100 * high:.1f}{NBSP}%"
+        for low, high in (intervals[step] for step, _ in ends if step in intervals)
     ]
     parts = [f"95{NBSP}% intervals " + ", then ".join(spans)] if len(spans) == len(ends) else []
     if len(ends) == 1:
-        parts = [part.replace("intervals", "interval") for part in parts] + [f"one measurement, step {ends[0][0]}"]
+        parts = [part.replace("intervals", "interval") for part in parts] + [f"one measurement, step {ends[0][0]:,.0f}"]
     problems = run.metrics.series("eval/problems").points
     if problems:
         parts.append(f"{problems[-1][1]:,.0f} problems")

@@ -6,13 +6,13 @@ hash is named, so text that slipped through ``safe`` would still be inert.
 
 import base64
 import hashlib
-import os
 from importlib import resources
 from pathlib import Path
 
-from spro.errors import RunFolderError
 from spro.report.curves import render_curves
+from spro.report.files import write_whole
 from spro.report.headline import render_headline, title
+from spro.report.looks import look_rules
 from spro.report.run import Run, read_run
 from spro.report.text import safe, tag
 from spro.report.tokens import render_tokens
@@ -28,8 +28,6 @@ HOW_TO_READ = (
 def write_report(run_folder: Path) -> Path:
     """Write ``report.html`` into a run folder.
 
-    The page is written under a temporary name and renamed, so a reader never meets half a page.
-
     Args:
         run_folder: a folder with ``metrics.jsonl`` and, as far as the run got, ``config.yaml`` and ``rollouts/``.
 
@@ -39,27 +37,20 @@ def write_report(run_folder: Path) -> Path:
     Raises:
         RunFolderError: the folder is missing, damaged, or cannot be written to.
     """
-    page = render_page(read_run(run_folder))
-    path = run_folder / "report.html"
-    temporary = run_folder / f".report.html.{os.getpid()}.tmp"
-    try:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunFolderError(
-            f"{path} cannot be written ({error.strerror}): check permissions and free space"
-        ) from error
-    return path
+    return write_whole(run_folder / "report.html", render_page(read_run(run_folder)).encode())
 
 
 def render_page(run: Run) -> str:
     """The page as text; the same run gives the same page."""
-    body = render_headline(run) + render_curves(run.metrics) + render_tokens(run.groups) + _reading() + _config(run)
-    return document(f"{title(run)} - {run.name}", body, script=_package_file("page.js"))
+    return document(f"{title(run)} - {run.name}", render_body(run), script=package_file("page.js"))
 
 
-def document(name: str, body: str, extra_style: str = "", script: str = "") -> str:
+def render_body(run: Run) -> str:
+    """What stands on the page."""
+    return render_headline(run) + render_curves(run.metrics) + render_tokens(run.groups) + _reading() + _config(run)
+
+
+def document(name: str, body: str, extra_style: str = "", script: str = "", connect: bool = False) -> str:
     """A page of one file, in the report's style.
 
     Args:
@@ -67,9 +58,10 @@ def document(name: str, body: str, extra_style: str = "", script: str = "") -> s
         body: finished markup.
         extra_style: CSS behind the report's own.
         script: the only one that may run.
+        connect: the script may ask the server that the page came from, and no other.
     """
-    style = _package_file("style.css") + extra_style
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
+    style = _style(extra_style)
+    policy = content_policy(extra_style, script, connect)
     head = (
         '<meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{safe(policy).replace("&#x27;", chr(39))}">'
@@ -79,6 +71,16 @@ def document(name: str, body: str, extra_style: str = "", script: str = "") -> s
     )
     rest = tag("div", id="tip", role="status", hidden=True) + tag("script", script) if script else ""
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{tag("main", body)}{rest}</body></html>\n'
+
+
+def content_policy(extra_style: str = "", script: str = "", connect: bool = False) -> str:
+    """What a page of these parts may do, as ``Content-Security-Policy``; arguments as of ``document``."""
+    policy = f"default-src 'none'; style-src {_hash(_style(extra_style))}; script-src {_hash(script)}; base-uri 'none'"
+    return f"{policy}; connect-src 'self'" if connect else policy
+
+
+def _style(extra: str) -> str:
+    return package_file("style.css") + look_rules() + extra
 
 
 def _reading() -> str:
@@ -98,5 +100,6 @@ def _hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
-def _package_file(name: str) -> str:
+def package_file(name: str) -> str:
+    """The text of a file beside this one: a script or a style."""
     return resources.files("spro.report").joinpath(name).read_text(encoding="utf-8")

@@ -14,25 +14,10 @@ import yaml
 from spro.errors import RunFolderError
 from spro.report.jsonl import read_lines
 from spro.report.rollouts import Group, read_groups
+from spro.report.series import Series
 
 # Beyond this a float skips whole numbers, and so would an axis.
 MAX_STEP = 2**53
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One metric over the steps that logged it; None where it could not be measured.
-
-    A step that did not log the key is absent (a line runs on over it), a step that logged null is None (a line breaks).
-    """
-
-    steps: tuple[int, ...]
-    values: tuple[float | None, ...]
-
-    @property
-    def points(self) -> tuple[tuple[int, float], ...]:
-        """The measured pairs of step and value."""
-        return tuple((s, v) for s, v in zip(self.steps, self.values, strict=True) if v is not None)
 
 
 @dataclass(frozen=True, slots=True)

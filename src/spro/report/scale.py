@@ -43,13 +43,25 @@ def value_axis(values: Sequence[float], target: int, ceiling: float | None = Non
     return Axis(ticks[0], ticks[-1], ticks)
 
 
-def step_axis(first: int, last: int, target: int) -> Axis:
+def step_axis(first: float, last: float, target: int) -> Axis:
     """An axis over whole steps that ends where the data ends; a single step stands in the middle."""
     if first == last:
         return Axis(first - 1.0, last + 1.0, (float(first),))
-    step = max(1.0, float(math.ceil(nice_step((last - first) / target))))
-    ticks = tuple(index * step for index in range(math.ceil(first / step), math.floor(last / step) + 1))
-    return Axis(float(first), float(last), ticks)
+    return _inner_axis(first, last, max(1.0, float(math.ceil(nice_step((last - first) / target)))))
+
+
+def place_axis(first: float, last: float, target: int) -> Axis:
+    """As ``step_axis`` over places that need not be whole: hours, tokens, FLOPs."""
+    if first == last:
+        reach = abs(first) / 2 or 1.0
+        return Axis(first - reach, last + reach, (float(first),))
+    return _inner_axis(first, last, nice_step((last - first) / target))
+
+
+def _inner_axis(first: float, last: float, step: float) -> Axis:
+    # Places are sums of floats: an end that is a tick but for rounding still gets its text.
+    ticks = [index * step for index in range(math.ceil(first / step - 1e-9), math.floor(last / step + 1e-9) + 1)]
+    return Axis(float(first), float(last), tuple(min(max(tick, first), last) for tick in ticks))
 
 
 def nice_step(rough: float) -> float:
@@ -85,6 +97,11 @@ def strokes(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[flo
     return [_extremes(part, size) if size > 2 else part for part in parts if part]
 
 
+def condense(stroke: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A stroke without gaps, thinned as ``strokes`` does."""
+    return strokes(stroke)[0]
+
+
 def _extremes(part: list[tuple[float, float]], size: int) -> list[tuple[float, float]]:
     kept = [part[0]]
     for start in range(0, len(part), size):
@@ -94,7 +111,7 @@ def _extremes(part: list[tuple[float, float]], size: int) -> list[tuple[float, f
     return list(dict.fromkeys([*kept, part[-1]]))
 
 
-def thin(steps: Sequence[int], limit: int) -> list[int]:
-    """At most about ``limit`` of the steps, evenly, the first and the last always among them."""
-    stride = max(1, math.ceil(len(steps) / limit))
-    return sorted({*steps[::stride], *steps[-1:]})
+def thin(places: Sequence[float], limit: int) -> list[float]:
+    """At most about ``limit`` of the places, evenly, the first and the last always among them."""
+    stride = max(1, math.ceil(len(places) / limit))
+    return sorted({*places[::stride], *places[-1:]})

@@ -9,6 +9,8 @@ import html
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
 
 MINUS = "\u2212"
 NBSP = "\u00a0"
@@ -21,7 +23,12 @@ _ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def safe(text: object) -> str:
     """Text for an element or a quoted attribute; newlines and tabs stay."""
-    return html.escape(_UNUSUAL.sub(_spell, str(text)))
+    return html.escape(visible(str(text)))
+
+
+def visible(text: str) -> str:
+    """Text in which nothing acts and nothing hides, for what is no markup."""
+    return _UNUSUAL.sub(_spell, text)
 
 
 def _spell(found: re.Match[str]) -> str:
@@ -52,6 +59,11 @@ def exact(value: float | None) -> str:
     return "" if value is None else format(value, ".6g")
 
 
+def precise(value: float) -> str:
+    """A place for tables and scripts: twelve significant digits, whole numbers in full."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else format(value, ".12g")
+
+
 def short(value: float) -> str:
     """A number for the eye: three significant digits, thousands apart, a true minus."""
     if value == 0:
@@ -60,6 +72,35 @@ def short(value: float) -> str:
         return format(value, ".2e").replace("-", MINUS)
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     return format(value, f",.{decimals}f").replace("-", MINUS)
+
+
+def tick_text(tick: float, ticks: Sequence[float]) -> str:
+    """A number beside an axis, in the unit that suits all of the axis: ``2k``, ``12M``, ``1.5B``, ``2e15``."""
+    gap = min((after - before for before, after in pairwise(ticks)), default=abs(tick))
+    largest = max(map(abs, ticks))
+    if abs(tick) <= gap * 1e-6:
+        return "0"
+    if largest >= 1e12 or gap < 1e-4:
+        decimals = max(2, math.floor(math.log10(largest)) - math.floor(math.log10(gap)) + 1)
+        digits, _, power = format(tick, f".{decimals}e").partition("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(power)}".replace("-", MINUS)
+    for size, unit, finest in ((1e9, "B", 1e8), (1e6, "M", 1e5), (1e3, "k", 1e3)):
+        if largest >= size and gap >= finest and _is_round(ticks, size / 10):
+            return f"{tick / size:,.6g}{unit}".replace("-", MINUS)
+    return format(tick, ",.6g").replace("-", MINUS)
+
+
+def _is_round(ticks: Sequence[float], size: float) -> bool:
+    return all(math.isclose(tick / size, round(tick / size), abs_tol=1e-6) for tick in ticks)
+
+
+def place_text(place: float) -> str:
+    """Where a point stands, for the eye: ``1,200``, ``12.35``, ``1.5e15``. ``page.js`` computes the same."""
+    if place == 0 or 1e-4 <= abs(place) < 1e12:
+        digits = 4 if place == 0 else max(0, 3 - math.floor(math.log10(abs(place))))
+        text = format(place, f",.{0 if place == round(place) else digits}f")
+        return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", MINUS)
+    return tick_text(place, (place,))
 
 
 def signed(value: float) -> str:

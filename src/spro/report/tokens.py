@@ -86,7 +86,7 @@ def _group(group: Group, terms: Sequence[str], earlier: bool) -> str:
             safe(group.prompt),
             class_="prompt",
             tabindex=0 if scrolls else None,
-            role="region",
+            role="group",
             aria_label="Prompt",
         )
         + tag("p", safe(counted) + truth, class_="facts")

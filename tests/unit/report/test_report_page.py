@@ -75,7 +75,7 @@ def test_the_headline_tells_the_result(full: Any, page_of: Callable[[Any], str],
     assert "model tiny-chain" in text
     assert "beta 0.05" in text
     assert re.search(
-        r"Held-out accuracy13\.6 % \u2192 83\.6 %95 % intervals 9\.4 to 17\.8 %, then 79\.1 to 88\.1 %", text
+        r"Held-out accuracy13\.6 % \u2192 83\.6 %95 % intervals 9\.9 to 18\.3 %, then 78\.6 to 87\.6 %", text
     )
     assert "256 problems" in text
     assert "21.0 \u2192 17.0" in text
@@ -87,8 +87,35 @@ def test_the_headline_tells_the_result(full: Any, page_of: Callable[[Any], str],
 def test_an_interval_stays_within_the_possible(folder: Any, page_of: Callable[[Any], str], parse: Any) -> None:
     folder.metrics([{"step": 0, "eval/accuracy": 0.01, "eval/accuracy_se": 0.02}])
     text = parse(page_of(folder)).shown.replace("\u00a0", " ")
-    assert "95 % interval 0.0 to 4.9 %" in text
+    assert "95 % interval 0.1 to 15.1 %" in text
     assert "one measurement, step 0" in text
+
+
+@pytest.mark.parametrize(
+    ("share", "problems", "words"),
+    [
+        (0.0, 32, "95 % interval 0.0 to 10.7 %; one measurement, step 0; 32 problems"),
+        (1.0, 32, "95 % interval 89.3 to 100.0 %; one measurement, step 0; 32 problems"),
+        (0.0, None, "Held-out accuracy0.0 %one measurement, step 0"),
+    ],
+)
+def test_no_accuracy_is_certain(
+    folder: Any, page_of: Callable[[Any], str], parse: Any, share: float, problems: int | None, words: str
+) -> None:
+    folder.metrics([{"step": 0, "eval/accuracy": share, "eval/accuracy_se": 0.0, "eval/problems": problems}])
+    assert words in parse(page_of(folder)).shown.replace("\u00a0", " ")
+
+
+def test_the_interval_is_that_of_a_statistics_library(folder: Any, page_of: Callable[[Any], str]) -> None:
+    from scipy.stats import binomtest
+
+    for right, problems in ((1, 40), (20, 40), (170, 512)):
+        share = right / problems
+        error = (share * (1 - share) / problems) ** 0.5
+        folder.metrics([{"step": 0, "eval/accuracy": share, "eval/accuracy_se": error, "eval/problems": problems}])
+        low, high = table_of(page_of(folder), "accuracy")["interval"][0].split(" to ")
+        expected = binomtest(right, problems).proportion_ci(method="wilson")
+        assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), rel=1e-5)
 
 
 def test_without_held_out_measurements_training_accuracy_leads(
