@@ -86,6 +86,20 @@ test-sinks: .venv-sinks/.run
 	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) --editable ".[tensorboard,wandb,trackio]" pytest
 	touch $@
 
+# The real lm-eval runs an exported task, in an environment of its own; a few minutes behind the installation.
+test-lm-eval: .venv-lm-eval/.run
+	.venv-lm-eval/bin/python -m pytest -c tests/lm_eval/pytest.ini -q tests/lm_eval
+
+.venv-lm-eval/.run: pyproject.toml tests/lm_eval/constraints.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) torch==2.13.0
+	$(@D)/bin/python -m pip install --quiet --constraint $(word 2,$^) --editable . "lm-eval[hf]==0.4.13" pytest
+	touch $@
+
+# Every table, figure and page of the comparisons in docs/results, from the summaries beside them.
+results: $(VENV)/.run
+	for folder in docs/results/*/; do $(BIN)/spro report $$folder || exit 1; done
+
 # Regenerates the shipped weights; about fifteen minutes.
 warm-start: $(VENV)/.run
 	$(BIN)/python -m spro.lab.warm_start chain src/spro/assets/chain

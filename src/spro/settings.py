@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -21,6 +21,7 @@ from spro.errors import ConfigError
 
 LAB_TASKS = ("chain", "calculator")
 """Tasks with settings of their own in ``assets``; the first is what runs when nothing is said."""
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
@@ -33,17 +34,36 @@ def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
         ConfigError: the file cannot be read, or a key or value is wrong; one line.
     """
     source, settings = _start(path, overrides)
+    return check_settings(Config, source, settings, overrides)
+
+
+def load_settings(root: type[Settings], path: Path | None, overrides: Sequence[str]) -> Settings:
+    """Other settings than a run's: those of a file, or the defaults, with ``overrides``; raises as ``load_config``."""
+    if path is None:
+        return check_settings(root, "the command line", {}, overrides)
+    source = f"{path} and the command line" if overrides else str(path)
+    return check_settings(root, source, _parse_yaml(_read(path), str(path)), overrides)
+
+
+def check_settings(
+    root: type[Settings], source: str, settings: dict[str, Any], overrides: Sequence[str] = ()
+) -> Settings:
+    """Plain ``settings`` with ``overrides`` as a ``root``; ``source`` is their name for messages.
+
+    Raises:
+        ConfigError: a key or value is wrong; one line.
+    """
     # Types first: a word that sets a key of the new type may stand before the word that names it.
     for word in sorted(overrides, key=lambda word: not word.partition("=")[0].endswith(".type")):
         _override(settings, word)
     try:
-        return Config.model_validate(settings)
+        return root.model_validate(settings)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_first_line(error)}") from error
+        raise ConfigError(f"{source}: {_first_line(error, root)}") from error
 
 
-def dump_config(config: Config) -> str:
-    """The resolved settings as YAML; loading it gives the same ``Config``."""
+def dump_config(config: BaseModel) -> str:
+    """The resolved settings as YAML; loading it gives the same ones."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
@@ -129,16 +149,16 @@ def _parse_value(value: str, word: str) -> Any:
         raise ConfigError(f"cannot read the value of {word!r}: {' '.join(str(error).split())}") from error
 
 
-def _first_line(error: ValidationError) -> str:
+def _first_line(error: ValidationError, root: type[BaseModel]) -> str:
     problems = error.errors()
     # Something misspelt explains something missing, so it is told first.
     problems.sort(key=lambda problem: problem["type"] == "missing")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return _describe(problems[0]) + more
+    return _describe(problems[0], root) + more
 
 
-def _describe(problem: ErrorDetails) -> str:
-    section, choices, names = _walk(problem["loc"])
+def _describe(problem: ErrorDetails, root: type[BaseModel]) -> str:
+    section, choices, names = _walk(problem["loc"], root)
     key = ".".join(names)
     match problem["type"]:
         case "extra_forbidden":
@@ -162,12 +182,14 @@ def _describe(problem: ErrorDetails) -> str:
             return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel], dict[str, type[BaseModel]], list[str]]:
+def _walk(
+    location: tuple[int | str, ...], root: type[BaseModel]
+) -> tuple[type[BaseModel], dict[str, type[BaseModel]], list[str]]:
     """The section in which a mistake lies, the types that may stand there, and its key.
 
     pydantic puts the chosen type of a union into its locations; a key as the user writes it has none.
     """
-    section: type[BaseModel] = Config
+    section = root
     choices: dict[str, type[BaseModel]] = {}
     names: list[str] = []
     for part in map(str, location):
