@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "sinks": {"errors", "config"},
     "evaluate": {"errors", "config", "settings", "statistics", "tasks", "verify", "rollout", "models", "train"},
     "lab": {"errors", "config", "settings", "tasks", "rollout", "train", "models", "verify", "credit", "report"}
-    | {"statistics", "evaluate"},
+    | {"statistics", "evaluate", "named"},
     "train": {"errors", "config", "settings", "credit", "loss", "verify", "rollout", "tasks", "models", "report"}
     | {"window", "named", "sinks"},
     "plugins": {"errors", "settings", "config", "credit", "loss", "verify", "tasks", "window", "named"},

@@ -1,1 +1,1 @@
-"""Warm starts, and later the oracle, comparisons and studies."""
+"""Warm starts, the oracle, comparisons and the microscope."""

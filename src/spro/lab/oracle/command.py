@@ -1,16 +1,11 @@
 """``spro oracle``: score, print, write a folder."""
 
-import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
 
 import torch
 
-from spro.errors import RunFolderError
+from spro.lab.begun import begun_folder, exit_on_sigterm
 from spro.lab.oracle.config import dump_config, parse_config
 from spro.lab.oracle.page import is_base, render_oracle_page
 from spro.lab.oracle.study import Result, run_study
@@ -31,7 +26,7 @@ def oracle_command(words: Sequence[str]) -> int:
     """
     config = parse_config(words)
     torch.set_num_threads(1)
-    with _exit_on_sigterm(), _begun_folder(config.out) as folder:
+    with exit_on_sigterm(), begun_folder(config.out) as folder:
         (folder / "config.yaml").write_text(dump_config(config), encoding="utf-8")
         results: list[Result] = []
         with (folder / "scores.jsonl").open("w", encoding="utf-8") as lines:
@@ -42,33 +37,3 @@ def oracle_command(words: Sequence[str]) -> int:
     print_table(next(result for result in results if is_base(config, result.setting)))
     print(config.out / "oracle.html")
     return 0
-
-
-@contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """SIGTERM leaves by an exception, so that what was begun is removed."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _begun_folder(out: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes ``out`` when all is written; when anything is raised, nothing stays.
-
-    It is begun in the nearest folder above ``out`` that exists, hence on the same disk.
-    """
-    if os.path.lexists(out):
-        raise RunFolderError(f"{str(out)!r} exists already: choose another folder with out=FOLDER")
-    above = next(parent for parent in out.absolute().parents if parent.exists())
-    try:
-        with TemporaryDirectory(prefix=f".{out.name}-", dir=above) as begun:
-            folder = Path(begun) / out.name
-            folder.mkdir()
-            yield folder
-            out.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(out)
-    except OSError as error:
-        raise RunFolderError(f"{str(out)!r} cannot be written ({error.strerror}): choose another with out=") from error
