@@ -243,10 +243,21 @@ def run_merge(arguments: argparse.Namespace) -> int:
 
 
 def run_report(arguments: argparse.Namespace) -> int:
-    """``spro report FOLDER``."""
-    from spro.report import write_report
+    """``spro report FOLDER``; what is in a folder tells what it is of."""
+    folder = arguments.folder
+    if (folder / "summaries").is_dir():
+        from spro.lab.compare import rebuild_comparison
 
-    print(write_report(arguments.folder))
+        print(rebuild_comparison(folder))
+        return 0
+    from spro.report import write_microscope, write_report, write_run_figures
+
+    if (folder / "measures.json").is_file():
+        print(write_microscope(folder))
+        return 0
+    print(write_report(folder))
+    for path in write_run_figures(folder)[:1]:
+        print(path.parent)
     return 0
 
 

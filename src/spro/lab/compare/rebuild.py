@@ -1,0 +1,78 @@
+"""Tables, figures and page of a comparison, from its settings and summaries alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spro.errors import RunFolderError
+from spro.lab.compare.config import CompareConfig
+from spro.lab.compare.figures import make_charts
+from spro.lab.compare.folder import CompareFolder, replace_text
+from spro.lab.compare.records import read_comparison
+from spro.lab.compare.results import Results, find_results, make_tables
+from spro.lab.compare.table import Table, csv_of, markdown_of
+from spro.lab.compare.words import LIMITS, READING, headline, remarks
+from spro.report import Chart, ComparisonPage, render_comparison, write_figures
+
+PAGE = "comparison.html"
+
+
+def rebuild_comparison(folder: Path) -> Path:
+    """Write ``tables/``, ``figures/`` and ``comparison.html`` anew; the same summaries give the same bytes.
+
+    Needs ``compare.yaml`` and ``summaries/`` of the folder, neither its runs nor torch. Files of tables and figures
+    that there are no longer are removed.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        RunFolderError: it is no comparison, a summary is damaged, or the folder cannot be written to.
+    """
+    comparison = read_comparison(folder)
+    results = find_results(comparison)
+    tables, charts = make_tables(results), make_charts(comparison)
+    try:
+        written = write_figures(folder / "figures", charts) if charts else []
+        written += _write_tables(folder / "tables", tables)
+        _remove_others(folder, written)
+        path = folder / PAGE
+        settings = CompareFolder(folder).settings.read_text("utf-8")
+        replace_text(path, render_comparison(_page(comparison.config, results, tables, charts, settings)))
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder} cannot be written ({error.strerror}): check permissions and free space"
+        ) from error
+    return path
+
+
+def _page(
+    config: CompareConfig, results: Results, tables: Sequence[Table], charts: Sequence[Chart], settings: str
+) -> ComparisonPage:
+    return ComparisonPage(
+        title=f"{', '.join(config.labels)}: {len(config.seeds)} seed{'s' if len(config.seeds) > 1 else ''} each",
+        headline=headline(results),
+        remarks=remarks(results),
+        tables=tuple(table.text for table in tables),
+        # That is Figure 1 again, for a reader who lays the two of Figure 4 side by side.
+        charts=tuple(chart for chart in charts if chart.name != "figure4b"),
+        reading=(READING, LIMITS),
+        settings=settings,
+    )
+
+
+def _write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    written = []
+    for table in tables:
+        for suffix, text in ((".csv", csv_of(table)), (".md", markdown_of(table))):
+            path = folder / f"{table.name}{suffix}"
+            replace_text(path, text)
+            written.append(path)
+    return written
+
+
+def _remove_others(folder: Path, written: Sequence[Path]) -> None:
+    for name, suffixes in (("tables", (".csv", ".md")), ("figures", (".csv", ".png"))):
+        for path in (folder / name).glob("*"):
+            if path.suffix in suffixes and path not in written:
+                path.unlink()

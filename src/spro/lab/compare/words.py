@@ -1,0 +1,90 @@
+"""What a comparison says in sentences, no more sure of itself than its numbers."""
+
+from spro.lab.compare.results import Results
+from spro.lab.compare.scores import accuracy
+from spro.lab.compare.table import Number, written
+
+READING = (
+    "A line is the mean over seeds; its band is where that mean may lie for other seeds (95 %, bootstrap, at each "
+    "place by itself). It is not the range of single runs. Bands that overlap may still differ, since methods are "
+    "compared seed by seed and problem by problem: read the table of differences. Figures across tokens, compute or "
+    "hours end where the first of a method's seeds ends. Learning curves are measured with one sampled answer to each "
+    "problem, and each seed of a generated task has held-out problems of its own; the final tables are measured on the "
+    "same problems for all. A method that learns faster per step may cost more per step: look at tokens and compute "
+    "too."
+)
+LIMITS = (
+    "These numbers are of this model, this data and these settings. A difference that is not beyond chance here is not "
+    "shown to be none: more seeds or more problems may tell. Every method ran with the settings below, which were not "
+    "tuned for each of them by this command."
+)
+
+
+def headline(results: Results) -> str:
+    """Which method ended best, and whether that is distinguishable from the baseline."""
+    board, config = results.sampled, results.comparison.config
+    if board is None or not results.comparison.labels:
+        return "No run came to its end, so there is nothing to compare."
+    finals = {label: accuracy(board.scores[label], board.sources) for label in results.comparison.labels}
+    best = max(finals, key=lambda label: finals[label].value or 0.0)
+    said = f"{best} ended best, with {_percent(finals[best])} of the held-out problems right"
+    if config.reference not in finals:
+        return f"{said}. The baseline {config.reference} has no finished run, so nothing was tested against it."
+    if best == config.reference:
+        others = [one for one in results.tests if one.other == best]
+        if not others:
+            return f"{said}. No other method has a finished run."
+        worse = [one.label for one in others if one.is_significant and one.difference.value < 0]
+        if not worse:
+            return f"{said}; it is the baseline, and no other method is distinguishable from it."
+        return f"{said}; it is the baseline, and {_and(worse)} ended below it beyond chance."
+    test = next((one for one in results.tests if (one.label, one.other) == (best, config.reference)), None)
+    if test is None:
+        return f"{said}. It shares no seed with the baseline {config.reference}, so the two were not tested."
+    d = test.difference
+    gap = (
+        f"{written(100 * d.value, '+.1f')} points from the baseline {config.reference} "
+        f"(95 % interval {written(100 * d.low, '+.1f')} to {written(100 * d.high, '+.1f')}, "
+        f"p = {written(test.p_holm, 'p')}{' corrected' if len(results.tests) > 1 else ''})"
+    ).replace("p = <", "p <")
+    verdict = "distinguishable from it" if test.is_significant else "not distinguishable from it"
+    return f"{said}: {gap}, which is {verdict}."
+
+
+def _percent(number: Number) -> str:
+    value, low, high = (written(end or 0.0, ".1f") for end in (number.value, number.low, number.high))
+    return f"{value} % ({low} to {high})"
+
+
+def remarks(results: Results) -> tuple[str, ...]:
+    """What must be known before a number is believed."""
+    comparison = results.comparison
+    config, found = comparison.config, []
+    seeds = len(config.seeds)
+    if seeds == 1:
+        found.append(
+            "One seed a method: the intervals speak of these trained models on other problems, and say nothing of "
+            "other seeds, which often differ by more than methods do."
+        )
+    else:
+        found.append(
+            f"{seeds} seeds a method. Intervals and tests take both the seeds and the problems as drawn by chance"
+            + (", and so few seeds make them wide." if seeds < 5 else ".")
+        )
+    quiet = [f"{one.label} and {one.other}" for one in results.tests if not one.is_significant]
+    if quiet:
+        found.append(f"Not distinguishable at the end: {'; '.join(quiet)}.")
+    failed = [f"{label} with seed {seed}" for label in config.labels for seed in comparison.failures[label]]
+    if failed:
+        found.append(
+            f"Without a result: {', '.join(failed)} (see the table of all runs). They are left out and count as "
+            "nothing, neither right nor wrong; if they failed because of the method, its numbers here flatter it."
+        )
+    collapsed = [label for label in comparison.labels if any(run.collapse for run in comparison.runs[label].values())]
+    if collapsed:
+        found.append(f"Runs of {_and(collapsed)} collapsed while training and are counted as they ended.")
+    return tuple(found)
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

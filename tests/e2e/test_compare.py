@@ -1,0 +1,286 @@
+"""``spro compare`` as a user runs it: left alone, stopped, killed, and with a method that fails."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spro.lab.compare import rebuild_comparison
+from tests.e2e.command import spro
+
+RUN = {
+    "task": {"train_problems": 64, "held_out_problems": 12},
+    "train": {"steps": 4, "prompts_per_step": 4, "micro_batch_tokens": 512},
+    "rollout": {"max_response_length": 24},
+    "optimizer": {"learning_rate": 1e-3},
+    # Every prompt that is drawn is trained on, and hence written.
+    "filter": {"type": "none"},
+    "evaluate": {"every": 2},
+    "log": {"checkpoint_every": 1, "rollouts_every": 1},
+}
+SETTINGS = {
+    "run": RUN,
+    "methods": {"spro": {"credit.type": "spro"}, "grpo": {"credit.type": "grpo"}},
+    "seeds": [0, 1],
+    "baseline": "grpo",
+    "evaluate": {"samples": 2},
+}
+HOURS = {"tables/hours.csv", "tables/hours.md", "figures/figure4a.csv", "figures/figure4a.png", "comparison.html"}
+"""What depends on the clock."""
+
+
+def written(folder: Path, **settings: object) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**SETTINGS, **settings}, sort_keys=False))
+    return path
+
+
+def results_of(folder: Path) -> dict[str, bytes]:
+    found = [*folder.glob("tables/*"), *folder.glob("figures/*")]
+    by_name = {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    return {name: content for name, content in by_name.items() if name not in HOURS}
+
+
+def unclocked(folder: Path) -> dict[str, object]:
+    by_name = {path.name: json.loads(path.read_text()) for path in folder.glob("summaries/*.json")}
+    return {name: {key: value for key, value in one.items() if key != "hours"} for name, one in by_name.items()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A comparison that was left alone."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = spro("compare", written(folder), "out=whole", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "whole/comparison.html\n"
+    assert "4 runs of 4 steps" in done.stderr
+    assert "(5 done, 0 to go)" in done.stderr
+    return folder / "whole"
+
+
+@pytest.mark.slow
+def test_one_command_writes_tables_figures_and_page(whole: Path) -> None:
+    rows = {row["method"]: row for row in csv.DictReader((whole / "tables/table1.csv").read_text().splitlines())}
+    assert list(rows) == ["base model", "spro", "grpo"]
+    for seed in (0, 1):
+        scores = json.loads((whole / f"summaries/spro-seed-{seed}.json").read_text())["scores"]
+        assert len(scores) == 12
+        assert all(source == "chain" and len(sampled) == 2 for _, source, sampled, _ in scores)
+    # The same problems for all, whatever the seed of the training.
+    ids = {tuple(row[0] for row in one["scores"]) for one in unclocked(whole).values()}  # type: ignore[index]
+    assert len(ids) == 1
+    names = {path.name for path in (whole / "figures").iterdir()}
+    for figure in ("figure1", "figure4a", "figure4b", "accuracy-tokens", "accuracy-flops", "figure5a", "figure5b"):
+        assert {f"{figure}.png", f"{figure}.csv"} <= names
+    page = (whole / "comparison.html").read_text()
+    assert "ended best" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert (whole / "runs/spro-seed-1/report.html").is_file()
+
+
+def test_two_methods_of_one_seed_see_the_same_prompts_in_the_same_order(whole: Path) -> None:
+    def drawn(label: str, seed: int) -> list[list[str]]:
+        files = sorted((whole / f"runs/{label}-seed-{seed}/rollouts").glob("step-*.jsonl"))
+        return [[json.loads(line)["problem_id"] for line in path.read_text().splitlines()] for path in files]
+
+    def state(label: str, seed: int) -> dict[str, object]:
+        path = whole / f"runs/{label}-seed-{seed}/checkpoints/step-4/training/state.json"
+        return dict(json.loads(path.read_text()))
+
+    for seed in (0, 1):
+        one, other = drawn("spro", seed), drawn("grpo", seed)
+        assert one == other
+        assert [len(step) for step in one] == [16, 16, 16, 16]
+        for key in ("step", "cursor", "data"):
+            assert state("spro", seed)[key] == state("grpo", seed)[key]
+    assert drawn("spro", 0) != drawn("spro", 1)
+
+
+def test_the_page_is_written_anew_from_the_summaries_alone(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "summaries").mkdir()
+    for path in (whole / "compare.yaml", *whole.glob("summaries/*.json")):
+        (tmp_path / path.relative_to(whole)).write_bytes(path.read_bytes())
+    assert rebuild_comparison(tmp_path) == tmp_path / "comparison.html"
+    assert results_of(tmp_path) == results_of(whole)
+    for name in HOURS:
+        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_no_torch_is_needed_for_that(whole: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from spro.lab.compare import rebuild_comparison; "
+        f"rebuild_comparison(Path({str(whole)!r})); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0
+
+
+def test_what_is_done_is_not_done_again(whole: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (*whole.glob("runs/*/*"), *whole.glob("summaries/*"))}
+    again = spro("compare", whole / "compare.yaml", "--resume", cwd=whole.parent)
+    assert again.returncode == 0, again.stderr
+    assert "5 of 5 summaries are there already" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_comparison_goes_on_as_it_was_begun_or_not_at_all(whole: Path) -> None:
+    def refused(*words: str) -> str:
+        done = spro("compare", whole / "compare.yaml", *words, cwd=whole.parent)
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        return done.stderr
+
+    assert "exists already: go on with it by --resume" in refused("out=whole")
+    assert "cannot go on: run is not what" in refused("--resume", "run.train.steps=5")
+    assert "cannot go on: methods.spro is" in refused("--resume", "methods.spro.credit.beta=0.1")
+
+
+class Life:
+    """A comparison in a process group of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        words = ["compare", str(written(folder)), "out=whole", "--resume"]
+        self.log = (folder / "said").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "spro.cli", *words],
+            cwd=folder,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+
+    def is_over(self) -> bool:
+        return self.process.poll() is not None
+
+    def end(self, number: signal.Signals) -> int:
+        if not self.is_over():
+            os.killpg(self.process.pid, number)
+        code = self.process.wait(timeout=120)
+        self.log.close()
+        return code
+
+
+def wait_for(seen: Callable[[], object], life: Life) -> None:
+    while not seen() and not life.is_over():
+        time.sleep(0.005)
+
+
+def count(folder: Path, pattern: str) -> int:
+    return sum(1 for _ in folder.glob(f"whole/{pattern}"))
+
+
+MOMENTS: Sequence[tuple[str, int]] = (
+    ("configs/*", 1),
+    ("runs/*/checkpoints/step-*", 1),
+    ("runs/*/checkpoints/step-4", 1),
+    ("summaries/*-seed-*.json", 1),
+    ("scores/*.json", 1),
+    ("summaries/*.json", 4),
+)
+"""What is seen in the folder, and how often; a blow follows after a moment drawn by chance."""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_comes_to_the_same_tables(whole: Path, tmp_path: Path) -> None:
+    dice, kills = random.Random(0), 0
+    for pattern, wanted in MOMENTS:
+        life = Life(tmp_path)
+        wait_for(lambda pattern=pattern, wanted=wanted: count(tmp_path, pattern) >= wanted, life)
+        time.sleep(dice.uniform(0, 0.8))
+        kills += life.end(signal.SIGKILL) == -signal.SIGKILL
+    assert kills >= 5, "or this test shows less than it says"
+    assert not (tmp_path / "whole/comparison.html").exists()
+    done = spro("compare", written(tmp_path), "out=whole", "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert unclocked(tmp_path / "whole") == unclocked(whole)
+    assert results_of(tmp_path / "whole") == results_of(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_it_lets_its_runs_save_and_goes_on(whole: Path, tmp_path: Path, number: signal.Signals) -> None:
+    life = Life(tmp_path)
+    wait_for(lambda: count(tmp_path, "runs/*/checkpoints/step-*"), life)
+    assert life.end(number) == 128 + number
+    # All children have ended: nobody holds the folder.
+    saved = sorted((tmp_path / "whole/runs").glob("*/checkpoints/step-*"))
+    assert saved
+    done = spro("compare", written(tmp_path), "out=whole", "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert results_of(tmp_path / "whole") == results_of(whole)
+
+
+@pytest.mark.slow
+def test_one_process_a_folder(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    try:
+        wait_for(lambda: count(tmp_path, "runs/*"), life)
+        other = spro("compare", written(tmp_path), "out=whole", "--resume", cwd=tmp_path)
+        assert (other.returncode, other.stderr.count("\n")) == (2, 1)
+        assert "another process compares in 'whole'" in other.stderr
+    finally:
+        assert life.end(signal.SIGKILL) == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_a_method_that_fails_is_told_and_is_no_zero(tmp_path: Path) -> None:
+    methods = {"grpo": {"credit.type": "grpo"}, "broken": {"optimizer.learning_rate": 1e30}}
+    run = {**RUN, "train": {**RUN["train"], "max_skipped_updates": 0}}
+    config = written(tmp_path, methods=methods, run=run, seeds=[0])
+    done = spro("compare", config, "out=whole", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "broken-seed-0: failed, exit code 1: " in done.stderr
+    assert "grpo-seed-0: accuracy" in done.stderr
+    rows = {
+        row["method"]: row for row in csv.DictReader((tmp_path / "whole/tables/table1.csv").read_text().splitlines())
+    }
+    assert rows["broken"]["Avg."] == ""
+    assert rows["grpo"]["Avg."] != ""
+    assert "| broken | 0 of 1 | - | failed |" in (tmp_path / "whole/tables/table1.md").read_text()
+    assert "Without a result: broken with seed 0" in (tmp_path / "whole/comparison.html").read_text()
+    assert str(tmp_path) not in (tmp_path / "whole/summaries/broken-seed-0.json").read_text()
+
+
+MISTAKES = {
+    "methods.spro.credit.typ=spro": "unknown key 'credit.typ'",
+    "methods.spro.credit.type=sprro": "methods.spro: credit.type is 'sprro'; did you mean 'spro'?",
+    "methods.spro.credit.beta=-1": "methods.spro: ",
+    "methods.spro.train.steps=3": "methods.spro sets train.steps, which all methods share",
+    "methods.spro.task.held_out_problems=3": "methods.spro sets task, which all methods share",
+    "methods.spro.seed=3": "methods.spro sets seed, which all methods share",
+    "methods.<b>.loss.type=ppo": "the label '<b>' names a folder",
+    "methods.base.loss.type=ppo": "the label 'base' is taken",
+    "seeds=[0, 0]": "a seed stands twice in [0, 0]",
+    "seeds=[]": "seeds is []",
+    "baseline=grop": "baseline is 'grop', and no method is; did you mean 'grpo'?",
+    "evaluate.sample=3": "unknown key 'evaluate.sample'; did you mean 'samples'?",
+    "jbos=3": "unknown key 'jbos'; did you mean 'jobs'?",
+    "run.trian.steps=3": "run: unknown key 'trian'; did you mean 'train'?",
+    "run.seed=1": "run sets seed, which the comparison gives to each run",
+    "run.task.held_out_problems=0": "run holds no problems out",
+    "run.evaluate.every=0": "run.evaluate.every is 0",
+}
+
+
+@pytest.mark.parametrize("word", MISTAKES)
+def test_a_mistake_is_one_line_before_anything_runs(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from spro.cli import main
+
+    config = written(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", str(config), word, "out=whole"]) == 2
+    error = capsys.readouterr().err
+    assert MISTAKES[word] in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [config]
