@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spro import __version__
-from spro.errors import SproError, UserError
+from spro.errors import ConfigError, SproError, UserError
 
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2
@@ -173,17 +173,22 @@ def _config_first(words: list[str]) -> tuple[Path | None, list[str]]:
 def run_eval(arguments: argparse.Namespace) -> int:
     """``spro eval MODEL --suite NAME [key=value ...]``."""
     _one_thread()
-    from spro.evaluate import evaluate_command
+    from spro.evaluate import evaluate_command, export_command, is_evaluation, show_command
 
-    return evaluate_command(
-        arguments.model,
-        arguments.suite,
-        arguments.words,
-        arguments.against,
-        arguments.resume,
-        arguments.export,
-        arguments.allow_unsafe,
-    )
+    model, suite, words = arguments.model, arguments.suite, arguments.words
+    against, resume = arguments.against, arguments.resume
+    if is_evaluation(Path(model)):
+        if suite is not None or words or resume or arguments.export is not None:
+            raise ConfigError(
+                f"{model!r} is an evaluation, whose numbers are shown; leave out --suite, --resume, --export and "
+                "settings, or give the model itself"
+            )
+        return show_command(Path(model), against)
+    if arguments.export is not None:
+        if resume or against is not None:
+            raise ConfigError("--export writes a task and asks nothing: leave out --resume and --against")
+        return export_command(model, suite, words)
+    return evaluate_command(model, suite, words, against, resume, arguments.allow_unsafe)
 
 
 def run_compare(arguments: argparse.Namespace) -> int:
@@ -250,6 +255,8 @@ def run_report(arguments: argparse.Namespace) -> int:
 
         print(rebuild_comparison(folder))
         return 0
+    if (folder / "result.json").is_file():
+        raise ConfigError(f"{str(folder)!r} is an evaluation, which has no page: spro eval {folder} shows its numbers")
     from spro.report import write_microscope, write_report, write_run_figures
 
     if (folder / "measures.json").is_file():

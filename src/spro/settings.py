@@ -8,7 +8,6 @@ import types
 import typing
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +17,11 @@ from pydantic_core import ErrorDetails
 
 from spro.config import Config
 from spro.errors import ConfigError
+from spro.folders import next_numbered
 
 LAB_TASKS = ("chain", "calculator")
 """Tasks with settings of their own in ``assets``; the first is what runs when nothing is said."""
+EXAMPLE = "train.steps=3"
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
@@ -46,20 +47,32 @@ def load_settings(root: type[Settings], path: Path | None, overrides: Sequence[s
 
 
 def check_settings(
-    root: type[Settings], source: str, settings: dict[str, Any], overrides: Sequence[str] = ()
+    root: type[Settings],
+    source: str,
+    settings: dict[str, Any],
+    overrides: Sequence[str] = (),
+    example: str = EXAMPLE,
 ) -> Settings:
-    """Plain ``settings`` with ``overrides`` as a ``root``; ``source`` is their name for messages.
+    """Plain ``settings`` with ``overrides`` as a ``root``.
+
+    Args:
+        root: what they are settings of.
+        source: their name for messages; empty where they can come from one place only.
+        settings: changed to what they are with the overrides.
+        overrides: ``key=value``.
+        example: such a word, for the message on one that is none.
 
     Raises:
         ConfigError: a key or value is wrong; one line.
     """
     # Types first: a word that sets a key of the new type may stand before the word that names it.
     for word in sorted(overrides, key=lambda word: not word.partition("=")[0].endswith(".type")):
-        _override(settings, word)
+        _override(settings, word, example)
     try:
         return root.model_validate(settings)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_first_line(error, root)}") from error
+        line = _first_line(error, root)
+        raise ConfigError(f"{source}: {line}" if source else line) from error
 
 
 def dump_config(config: BaseModel) -> str:
@@ -69,8 +82,7 @@ def dump_config(config: BaseModel) -> str:
 
 def next_run_dir(config: Config) -> Path:
     """The folder of a run without ``run_dir``: the next free ``runs/<task>-<credit>-<number>``, relative."""
-    names = (Path("runs") / f"{config.task.type}-{config.credit.type}-{number:03d}" for number in count(1))
-    return next(path for path in names if not path.exists())
+    return next_numbered(Path("runs"), f"{config.task.type}-{config.credit.type}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -112,18 +124,40 @@ def _parse_yaml(text: str, source: str) -> dict[str, Any]:
     return settings
 
 
-def _override(settings: dict[str, Any], word: str) -> None:
-    """Set one ``a.b=value``. Another ``type`` drops the old type's keys from its section: they mean nothing to it."""
+def split_word(word: str, example: str = EXAMPLE) -> tuple[str, str]:
+    """Key and value, still a text, of ``key=value``.
+
+    Raises:
+        ConfigError: the word is none such; ``example`` is one.
+    """
     key, equals, value = word.partition("=")
     if not equals or not all(key.split(".")):
-        raise ConfigError(f"cannot read {word!r}; settings are written key=value, for example train.steps=3")
+        raise ConfigError(f"cannot read {word!r}; settings are written key=value, for example {example}")
+    return key, value
+
+
+def parse_value(word: str) -> Any:
+    """The value of ``key=value``, which is written in a line of YAML.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return yaml.safe_load(word.partition("=")[2])
+    except yaml.YAMLError as error:
+        raise ConfigError(f"cannot read the value of {word!r}: {' '.join(str(error).split())}") from error
+
+
+def _override(settings: dict[str, Any], word: str, example: str) -> None:
+    """Set one ``a.b=value``. Another ``type`` drops the old type's keys from its section: they mean nothing to it."""
+    key, _ = split_word(word, example)
     *sections, name = key.split(".")
     for section in sections:
         inner = settings.setdefault(section, {})
         if not isinstance(inner, dict):
             raise ConfigError(f"{word!r}: {section!r} is a value, not a section")
         settings = inner
-    parsed = _parse_value(value, word)
+    parsed = parse_value(word)
     if name == "type":
         default, common = _types_of(sections)
         if parsed != settings.get("type", default):
@@ -140,13 +174,6 @@ def _types_of(sections: Sequence[str]) -> tuple[str | None, set[str]]:
     members = _sections_of(field.annotation)
     common = set(members[0].model_fields) if len(members) == 1 else set()
     return getattr(field.default, "type", None), common
-
-
-def _parse_value(value: str, word: str) -> Any:
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"cannot read the value of {word!r}: {' '.join(str(error).split())}") from error
 
 
 def _first_line(error: ValidationError, root: type[BaseModel]) -> str:
@@ -177,8 +204,10 @@ def _describe(problem: ErrorDetails, root: type[BaseModel]) -> str:
         case "tuple_type":
             return f"{key} is {problem['input']!r}, and must be a list"
         case "value_error":
-            return f"{key or 'config'}: {problem['ctx']['error']}"
+            return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
         case _:
+            # A value in a list stands in the message; its number in a list written with commas would say less.
+            key = key.rstrip("0123456789").removesuffix(".") if names[-1].isdigit() else key
             return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 

@@ -209,7 +209,7 @@ def test_it_ends_cleanly(tmp_path: Path, number: int, code: int) -> None:
 def test_what_cannot_be_watched_is_one_line(tmp_path: Path, served: int) -> None:
     (tmp_path / "file").write_text("")
     for words, told in (
-        ((tmp_path / "none" / "run",), "is no folder: check the path"),
+        ((tmp_path / "file" / "run",), "is a file: check the path"),
         ((tmp_path / "file",), "is a file: give the run folder"),
         ((tmp_path, "--port", served), f"port {served} of 127.0.0.1 cannot be used"),
         ((tmp_path, "--port", 70000), "port 70000 is none"),

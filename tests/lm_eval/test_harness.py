@@ -16,7 +16,7 @@ from tests.models import save_model_folder
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from spro.evaluate import evaluate_command
+from spro.evaluate import evaluate_command, export_command
 from spro.evaluate.samples import prompt_hash
 
 CHAIN = Path(__file__).parents[2] / "src" / "spro" / "assets" / "chain"
@@ -115,7 +115,7 @@ def accuracy_of(exported: Path) -> float:
 def compare(tmp_path: Path, model: Path | str, suite: str, *words: str) -> list[dict[str, Any]]:
     """Both harnesses on the same problems: the same prompts, answers and scores. Returns our samples."""
     exported, own = tmp_path / "task", tmp_path / "own"
-    assert evaluate_command(str(model), suite, [*words, f"out={exported}"], export="lm-eval") == 0
+    assert export_command(str(model), suite, [*words, f"out={exported}"]) == 0
     assert evaluate_command(str(model), suite, [*words, f"out={own}"]) == 0
     samples = [json.loads(line) for line in (own / "samples.jsonl").read_text().splitlines()]
     folder = CHAIN if model == "builtin:chain" else Path(model)
@@ -144,7 +144,7 @@ def test_a_suite_of_mathematics(tmp_path: Path, chat: bool, begin_token: bool) -
         write_begin_token(model)
     data = write_eurus(tmp_path / "eurus.jsonl")
     words = [f"path={data}", "rollout.max_response_length=48"]
-    assert evaluate_command(str(model), "eurus", [*words, f"out={tmp_path / 'first'}"], export="lm-eval") == 0
+    assert export_command(str(model), "eurus", [*words, f"out={tmp_path / 'first'}"]) == 0
     teach(model, prompts_of(tmp_path / "first", model), ANSWERS)
     samples = compare(tmp_path, model, "eurus", *words)
     assert [sample["response"] for sample in samples] == [*ANSWERS]

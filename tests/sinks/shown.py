@@ -20,10 +20,10 @@ def in_tensorboard(run: Path) -> Shown:
     return once(found)
 
 
-def in_trackio(run: Path, project: str = "spro", name: str | None = None) -> Shown:
+def in_trackio(run: Path, project: str = "spro") -> Shown:
     from trackio.sqlite_storage import SQLiteStorage
 
-    rows = SQLiteStorage.get_logs(project, name or run.name)
+    rows = SQLiteStorage.get_logs(project, (run / "trackio-name.txt").read_text())
     own = {"step", "timestamp"}
     return once(((key, row["step"]), value) for row in rows for key, value in row.items() if key not in own)
 

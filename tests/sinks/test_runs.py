@@ -1,6 +1,7 @@
 """Real TensorBoard, wandb and trackio show what metrics.jsonl holds, however a run ends and goes on."""
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -168,9 +169,25 @@ def test_a_sink_that_is_asked_for_later_gets_all(born: Nursery, tmp_path: Path) 
 
 
 def test_a_run_of_another_folder_with_the_same_name_is_left_alone(born: Nursery, tmp_path: Path) -> None:
-    assert train(born, tmp_path / "one" / "same")[0] == 0
-    assert train(born, tmp_path / "other" / "same")[0] == 0
-    assert_shown(tmp_path / "other" / "same")
+    """Also by one that goes on after the other has begun, and so is no longer the latest of that name."""
+    one, other = tmp_path / "one" / "same", tmp_path / "other" / "same"
+    assert train(born, one, "train.steps=4")[0] == 0
+    assert train(born, other, "train.steps=4")[0] == 0
+    assert train(born, one, "--resume")[0] == 0
+    assert_shown(one)
+    for sink, read in READERS.items():
+        assert read(other).keys() == logged(other).keys(), sink
+    assert train(born, other, "--resume")[0] == 0
+    assert_shown(other)
+
+
+def test_a_name_that_trackio_has_not_taken_is_not_kept(born: Nursery, tmp_path: Path) -> None:
+    run = tmp_path / "untaken"
+    assert train(born, run, "--resume", fuse=Fuse(("trackio:init",), 1, signal.SIGKILL))[0] == -signal.SIGKILL
+    assert not (run / "trackio-name.txt").exists()
+    assert train(born, run, "--resume")[0] == 0
+    assert_shown(run)
+    assert re.fullmatch("untaken-[0-9a-f]{8}", (run / "trackio-name.txt").read_text())
 
 
 @pytest.mark.parametrize("names", ["trl", "verl"])

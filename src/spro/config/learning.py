@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from spro.config.section import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from spro.config.section import Commas, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 
 class StepsConfig(Section):
@@ -152,7 +152,7 @@ class LogConfig(Section):
     """Steps between checkpoints; the last step is always saved."""
     keep_checkpoints: Annotated[int, Field(ge=2)] = 2
     """The newest ones that stay, and beside them the last one from before a collapse."""
-    sinks: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    sinks: Annotated[tuple[Literal["tensorboard", "wandb", "trackio"], ...], Commas] = ()
     """Where the metrics are shown beside the run folder; each is an extra of the package, and off unless named."""
     metric_names: Literal["spro", "trl", "verl"] = "spro"
     """What metrics are called there: as in the run folder, or as a host calls them, for one chart with its runs."""

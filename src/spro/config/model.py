@@ -2,16 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from spro.config.section import PositiveFloat, PositiveInt, Section
+from spro.config.section import Commas, PositiveFloat, PositiveInt, Section
 
 Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     Field(min_length=1),
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Commas,
 ]
-"""One name needs no brackets."""
 
 
 class LoraConfig(Section):

@@ -1,20 +1,20 @@
 """Two evaluations of one suite, problem by problem."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from statistics import fmean
+
+import numpy as np
 
 from spro.errors import DataError
-from spro.evaluate.numbers import GREEDY, by_column, mean_interval, scores_of
+from spro.evaluate.facts import Facts
+from spro.evaluate.numbers import GREEDY, by_column, scores_of
 from spro.evaluate.result import Finished
-from spro.evaluate.samples import Answered, Kind
+from spro.evaluate.samples import Answered, Key, Kind
 from spro.evaluate.table import ALL, AVERAGE, print_table
-from spro.statistics import Difference, paired_difference
+from spro.statistics import Difference, column_difference, paired_difference
 from spro.tasks import SUITES
 
-NORMAL_95 = 1.959963984540054
-"""Standard errors between the mean and the end of a 95 % interval of the normal law."""
 SCORES: Mapping[Kind, Callable[[Answered], list[float]]] = {
     Kind.GREEDY: lambda problem: [float(sample.is_correct) for sample in problem.scored(Kind.GREEDY)],
     Kind.SAMPLED: lambda problem: scores_of(problem.scored(Kind.SAMPLED)),
@@ -23,7 +23,7 @@ SCORES: Mapping[Kind, Callable[[Answered], list[float]]] = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """One evaluation minus another.
 
     Attributes:
@@ -37,7 +37,7 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare(one: Finished, other: Finished) -> Comparison:
+def compare(one: Finished, other: Finished) -> Contrast:
     """Paired differences on the problems that both have scored; positive where ``one`` is better.
 
     Raises:
@@ -65,7 +65,7 @@ def compare(one: Finished, other: Finished) -> Comparison:
             f"{str(one.path)!r} and {str(other.path)!r} have no problem of which both scored a greedy answer, or both "
             "a sampled one, so there is nothing to compare"
         )
-    return Comparison(differences, left_out, tuple(_warnings(one.record, other.record)))
+    return Contrast(differences, left_out, tuple(_warnings(one.facts, other.facts)))
 
 
 def _average_name(one: Finished, other: Finished) -> str:
@@ -74,43 +74,37 @@ def _average_name(one: Finished, other: Finished) -> str:
 
 
 def _differences(
-    suite: str, problems: Sequence[Answered], pairs: Mapping[tuple[str, str], tuple[list[float], list[float]]]
+    suite: str, problems: Sequence[Answered], pairs: Mapping[Key, tuple[list[float], list[float]]]
 ) -> dict[str, Difference]:
     titles = SUITES[suite].columns
+    columns = by_column(problems, titles)
     found = {
         titles.get(name, name): paired_difference(*zip(*(pairs[problem.key] for problem in members), strict=True))
-        for name, members in by_column(problems, titles).items()
+        for name, members in columns.items()
     }
     if len(found) > 1:
-        average = _mean([*found.values()])
-        return {**found, AVERAGE: average, ALL: paired_difference(*zip(*pairs.values(), strict=True))}
+        sources = [problem.data_source for problem in problems]
+        a, b = (np.array([[fmean(pairs[problem.key][side]) for problem in problems]]) for side in (0, 1))
+        found[AVERAGE] = column_difference(a, b, sources)
+        found[ALL] = paired_difference(*zip(*pairs.values(), strict=True))
     return found
 
 
-def _mean(differences: Sequence[Difference]) -> Difference:
-    """The unweighted mean over columns; p, by the normal law, is below 0.05 exactly where the interval leaves 0 out."""
-    value, low, high = mean_interval([(one.value, one.low, one.high) for one in differences])
-    se = math.sqrt(sum(one.se**2 for one in differences)) / len(differences)
-    towards_0 = value - low if value > 0 else high - value
-    p_value = math.erfc(NORMAL_95 * abs(value) / towards_0 / math.sqrt(2))
-    return Difference(value, se, low, high, p_value, sum(one.n for one in differences))
-
-
-def _warnings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    told: dict[str, Callable[[Mapping[str, Any]], object]] = {
-        "chat template": lambda record: record["template"][:12],
-        "extraction (verify.math.boxes)": lambda record: record["extraction"],
-        "samples": lambda record: record["asked"]["samples"],
-        "temperature": lambda record: record["asked"]["temperature"],
-        "rollout.max_response_length": lambda record: record["asked"]["max_response_length"],
+def _warnings(one: Facts, other: Facts) -> list[str]:
+    told: dict[str, Callable[[Facts], object]] = {
+        "chat template": lambda facts: facts.template[:12],
+        "extraction (verify.math.boxes)": lambda facts: facts.extraction,
+        "samples": lambda facts: facts.asked.samples,
+        "temperature": lambda facts: facts.asked.temperature,
+        "rollout.max_response_length": lambda facts: facts.asked.max_response_length,
     }
     pairs = [(name, read(one), read(other)) for name, read in told.items()]
     return [f"warning: they differ in more than the model: {name} is {a} and {b}" for name, a, b in pairs if a != b]
 
 
-def print_comparison(one: Finished, other: Finished, comparison: Comparison) -> None:
+def print_contrast(one: Finished, other: Finished, contrast: Contrast) -> None:
     """A table a metric, in percentage points, and what else there is to know."""
-    for metric, differences in comparison.differences.items():
+    for metric, differences in contrast.differences.items():
         title = f"{metric}: {one.path} minus {other.path}, percentage points with 95 % intervals, paired by problem"
         rows = [
             [
@@ -122,20 +116,20 @@ def print_comparison(one: Finished, other: Finished, comparison: Comparison) -> 
             for column, one in differences.items()
         ]
         print_table(title, ["problems", "difference", "p"], rows)
-        if comparison.left_out[metric]:
-            print(f"{comparison.left_out[metric]} problems are left out: only one of the two has a score of them")
-    for line in comparison.warnings:
+        if contrast.left_out[metric]:
+            print(f"{contrast.left_out[metric]} problems are left out: only one of the two has a score of them")
+    for line in contrast.warnings:
         print(line)
 
 
-def record_comparison(other: Finished, comparison: Comparison) -> dict[str, object]:
-    """The comparison as plain data."""
+def contrast_json(other: Finished, contrast: Contrast) -> dict[str, object]:
+    """It as plain data."""
     return {
         "against": str(other.path),
         "differences": {
             metric: {column: asdict(one) for column, one in differences.items()}
-            for metric, differences in comparison.differences.items()
+            for metric, differences in contrast.differences.items()
         },
-        "left_out": dict(comparison.left_out),
-        "warnings": list(comparison.warnings),
+        "left_out": dict(contrast.left_out),
+        "warnings": list(contrast.warnings),
     }

@@ -11,6 +11,7 @@ import torch
 from spro import __version__
 from spro.errors import ConfigError, DataError, ModelError
 from spro.evaluate.config import EvalConfig
+from spro.evaluate.facts import Identity
 from spro.evaluate.samples import digest, question_hash
 from spro.evaluate.settle import as_run, response_length
 from spro.models import Policy, load_policy
@@ -52,7 +53,7 @@ class Bench:
         engine: answers.
         judge: grades.
         max_response_length: tokens.
-        identity: what an evaluation that goes on must find as it was: model, problems, prompts, versions.
+        identity: what an evaluation that goes on must find as it was.
         notes: lines worth telling.
         close: gives back what the engine holds.
     """
@@ -63,7 +64,7 @@ class Bench:
     engine: Engine
     judge: Judge
     max_response_length: int
-    identity: dict[str, str]
+    identity: Identity
     notes: tuple[str, ...]
     close: Callable[[], None]
 
@@ -162,15 +163,15 @@ def _told(asked: Asked) -> list[str]:
     return lines
 
 
-def _identity(policy: Policy, asked: Asked) -> dict[str, str]:
+def _identity(policy: Policy, asked: Asked) -> Identity:
     template = policy.tokenizer.chat_template
     questions = [(prompt.problem.problem_id, question_hash(prompt.problem)) for prompt in asked.prompts]
-    return {
-        "model": fingerprint(policy.model),
-        "questions": digest(questions),
-        "template": "none" if template is None else digest(template),
-        "prompts": digest([list(prompt.token_ids) for prompt in asked.prompts]),
-        "spro": __version__,
-        "torch": torch.__version__,
-        "transformers": version("transformers"),
-    }
+    return Identity(
+        model=fingerprint(policy.model),
+        questions=digest(questions),
+        template="none" if template is None else digest(template),
+        prompts=digest([list(prompt.token_ids) for prompt in asked.prompts]),
+        spro=__version__,
+        torch=torch.__version__,
+        transformers=version("transformers"),
+    )

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 
 from spro.errors import ConfigError, ModelError
-from spro.evaluate.against import compare, print_comparison, record_comparison
+from spro.evaluate.against import compare, contrast_json, print_contrast
 from spro.evaluate.bench import Bench, build_bench, load_model
-from spro.evaluate.config import EvalConfig
 from spro.evaluate.evaluation import evaluate
 from spro.evaluate.export import export_task
+from spro.evaluate.facts import Facts
 from spro.evaluate.folder import EvalFolder, check_free, write_json
-from spro.evaluate.result import Finished, is_evaluation, read_finished, record, summarize
+from spro.evaluate.result import Finished, as_json, facts_of, read_finished, summarize
 from spro.evaluate.samples import by_problem, read_samples
 from spro.evaluate.settle import as_run, settle
 from spro.evaluate.table import print_result
@@ -28,35 +28,23 @@ def evaluate_command(
     words: Sequence[str],
     against: Path | None = None,
     resume: bool = False,
-    export: str | None = None,
     allow_unsafe: bool = False,
 ) -> int:
     """Measure a model on a suite; returns the exit code (128 + signal number when it was stopped).
 
     Args:
-        model: a model's folder, a checkpoint, a hub id or ``builtin:chain``; or the folder of a finished evaluation,
-            whose numbers are then printed and nothing is asked.
+        model: a model's folder, a checkpoint, a hub id or ``builtin:chain``.
         suite: its name.
         words: ``key=value`` settings.
         against: the folder of another evaluation of the suite, to compare with.
         resume: go on with the evaluation in ``out``, or begin it where that does not exist.
-        export: ``lm-eval`` writes the suite as a task of that harness instead.
         allow_unsafe: see ``Grading``.
 
     Raises:
         SproError: see ``settle``, ``build_bench``, ``EvalFolder``, ``evaluate``, ``compare``.
     """
     other = None if against is None else read_finished(against)
-    if is_evaluation(Path(model)):
-        if suite is not None or words or resume or export is not None:
-            raise ConfigError(
-                f"{model!r} is an evaluation, whose numbers are shown; leave out --suite, --resume, --export and "
-                "settings, or give the model itself"
-            )
-        return _show(read_finished(Path(model)), other)
     config = settle(model, suite, words, resume)
-    if export is not None:
-        return _export(config, resume, against)
     if other is not None and other.config.suite != config.suite:
         raise ConfigError(f"--against {str(against)!r} is of the suite {other.config.suite!r}, not {config.suite!r}")
     assert config.out is not None
@@ -70,8 +58,36 @@ def evaluate_command(
             if not _answer(bench, folder, stop):
                 return 128 + (stop.signal_number or 0)
             problems = by_problem(read_samples(folder.samples), config.answers)
-            write_json(folder.path / "result.json", record(bench, summarize(config, problems)))
+            write_json(folder.path / "result.json", as_json(facts_of(bench), summarize(config, problems)))
     return _show(read_finished(config.out), other)
+
+
+def show_command(folder: Path, against: Path | None = None) -> int:
+    """Print the numbers of a finished evaluation and ask nothing; returns the exit code.
+
+    Args:
+        folder: of the evaluation.
+        against: that of another one of the same suite, to compare with.
+
+    Raises:
+        UserError: see ``read_finished`` and ``compare``.
+    """
+    return _show(read_finished(folder), None if against is None else read_finished(against))
+
+
+def export_command(model: str, suite: str | None, words: Sequence[str]) -> int:
+    """Write a suite as a task of lm-eval, and print the command that runs it; returns the exit code.
+
+    Args:
+        model: see ``evaluate_command``, like the others.
+        suite: its name.
+        words: ``key=value`` settings.
+
+    Raises:
+        UserError: see ``settle`` and ``export_task``.
+    """
+    print(export_task(settle(model, suite, words)))
+    return 0
 
 
 def _answer(bench: Bench, folder: EvalFolder, stop: StopRequest) -> bool:
@@ -97,35 +113,25 @@ def _answer(bench: Bench, folder: EvalFolder, stop: StopRequest) -> bool:
 
 
 def _show(evaluation: Finished, other: Finished | None) -> int:
-    config, told = evaluation.config, evaluation.record
-    title = f"{config.model.path} on {told['title']}"
+    config, facts = evaluation.config, evaluation.facts
+    title = f"{config.model.path} on {facts.title}"
     result = summarize(config, evaluation.problems)
     with suppress(BrokenPipeError):
-        print_result(title, result, [*_notes(told), f"samples and numbers: {evaluation.path}"])
+        print_result(title, result, [*_notes(facts), f"samples and numbers: {evaluation.path}"])
     if other is None:
         return 0
-    comparison = compare(evaluation, other)
-    name = f"against-{other.path.resolve().name}.json"
-    write_json(evaluation.path / name, record_comparison(other, comparison))
+    contrast = compare(evaluation, other)
+    write_json(evaluation.path / f"against-{other.path.resolve().name}.json", contrast_json(other, contrast))
     with suppress(BrokenPipeError):
-        print_comparison(evaluation, other, comparison)
+        print_contrast(evaluation, other, contrast)
     return 0
 
 
-def _notes(told: dict[str, object]) -> list[str]:
-    asked = told["asked"]
-    assert isinstance(asked, dict)
-    notes = [f"note: {told['note']}"] if told["note"] else []
-    if asked["too_long"]:
+def _notes(facts: Facts) -> list[str]:
+    notes = [f"note: {facts.note}"] if facts.note else []
+    if facts.asked.too_long:
         notes.append(
-            f"not asked, and in no share: {len(asked['too_long'])} problems whose prompts have more than "
-            f"{asked['max_prompt_length']} tokens"
+            f"not asked, and in no share: {len(facts.asked.too_long)} problems whose prompts have more than "
+            f"{facts.asked.max_prompt_length} tokens"
         )
     return notes
-
-
-def _export(config: EvalConfig, resume: bool, against: Path | None) -> int:
-    if resume or against is not None:
-        raise ConfigError("--export writes a task and asks nothing: leave out --resume and --against")
-    print(export_task(config))
-    return 0

@@ -1,17 +1,19 @@
 """Asking and grading, chunk by chunk."""
 
 from collections.abc import Sequence
+from itertools import chain
+from statistics import fmean
 
-from spro.errors import WorkerError
 from spro.evaluate.bench import Bench
 from spro.evaluate.folder import EvalFolder
+from spro.evaluate.graded import check_graded
 from spro.evaluate.samples import Kind, Sample, samples_of
 from spro.rollout import Sampling
 from spro.tasks import Prompt
 from spro.train.group import Group
+from spro.train.metrics import Metrics
 from spro.train.progress import Display
 from spro.train.sampling import derive_seed, sample_groups
-from spro.verify import Status
 
 
 def evaluate(bench: Bench, folder: EvalFolder, display: Display) -> None:
@@ -34,10 +36,18 @@ def evaluate(bench: Bench, folder: EvalFolder, display: Display) -> None:
         samples = answer(bench, prompts, derive_seed(config.seed, number))
         folder.append(samples)
         done += len(prompts)
-        lengths = [sample.tokens for sample in samples]
-        scores = [sample.score for sample in samples if sample.score is not None]
-        mean = sum(scores) / len(scores) if scores else None
-        display.show(done, {"accuracy": mean, "response_length/mean": sum(lengths) / len(lengths)})
+        display.show(done, chunk_metrics(samples))
+
+
+def chunk_metrics(samples: Sequence[Sample]) -> Metrics:
+    """What is shown of a chunk: the share of greedy answers that are right, the mean score of the sampled ones."""
+    greedy = [float(one.is_correct) for one in samples if one.kind is Kind.GREEDY and one.is_scored]
+    sampled = [one.score for one in samples if one.kind is Kind.SAMPLED and one.score is not None]
+    return {
+        "chunk/greedy": fmean(greedy) if greedy else None,
+        "chunk/sampled": fmean(sampled) if sampled else None,
+        "response_length/mean": fmean(sample.tokens for sample in samples),
+    }
 
 
 def answer(bench: Bench, prompts: Sequence[Prompt], seed: int) -> list[Sample]:
@@ -51,26 +61,15 @@ def answer(bench: Bench, prompts: Sequence[Prompt], seed: int) -> list[Sample]:
         for kind, (number, temperature) in kinds.items()
         if number
     }
-    samples = [
+    check_graded(chain.from_iterable(groups.values()), config.verify.max_unscored_share)
+    return [
         sample
         for member in zip(*groups.values(), strict=True)
         for kind, group in zip(groups, member, strict=True)
         for sample in samples_of(group, kind, seed)
     ]
-    _check_graded(samples, config.verify.max_unscored_share)
-    return samples
 
 
 def split(prompts: Sequence[Prompt], size: int) -> list[Sequence[Prompt]]:
     """The chunks, in order; the last may be smaller."""
     return [prompts[start : start + size] for start in range(0, len(prompts), size)]
-
-
-def _check_graded(samples: Sequence[Sample], max_share: float) -> None:
-    unscored = [sample for sample in samples if sample.status is Status.UNSCORED]
-    if len(unscored) > max_share * len(samples):
-        raise WorkerError(
-            f"{len(unscored)} of {len(samples)} answers could not be graded, more than verify.max_unscored_share = "
-            f"{max_share:.0%}; the first: {unscored[0].detail or 'no reason given'}. These are not written: mend it, "
-            "and go on with --resume"
-        )

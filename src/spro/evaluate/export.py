@@ -7,16 +7,15 @@ import json
 import shlex
 from pathlib import Path
 from string import Template
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
-from spro.errors import ConfigError, RunFolderError
+from spro.errors import ConfigError
 from spro.evaluate.bench import Asked, ask, load_model
 from spro.evaluate.config import EvalConfig
-from spro.evaluate.folder import check_free
 from spro.evaluate.settle import as_run
+from spro.folders import begun_folder, check_absent
 from spro.models import Policy
 from spro.tasks import SUITES, Problem
 from spro.train.grading import Grading
@@ -48,8 +47,8 @@ def export_task(config: EvalConfig) -> str:
         UserError: see ``load_model`` and ``ask``.
     """
     assert config.out is not None
-    check_free(config.out)
-    _check_suite(config.suite)
+    check_absent(config.out)
+    _check_exportable(config)
     policy, limit = load_model(config)
     with Grading(as_run(config, limit)) as grading:
         asked = ask(config, policy, limit, grading)
@@ -61,14 +60,25 @@ def export_task(config: EvalConfig) -> str:
         "grade.py": GRADE.substitute(boxes=config.verify.math.boxes),
         "run.sh": _command(config, policy, name, place) + "\n",
     }
-    _write(config.out, files)
+    with begun_folder(config.out) as folder:
+        for file, text in files.items():
+            (folder / file).write_text(text, "utf-8")
     return "\n".join([*_told(asked, config.out), files["run.sh"].rstrip()])
 
 
-def _check_suite(name: str) -> None:
-    suite = SUITES[name]
-    if suite.tool is not None:
-        raise ConfigError(f"cannot export the suite {name!r}: lm-eval has no tools")
+def _check_exportable(config: EvalConfig) -> None:
+    if SUITES[config.suite].tool is not None:
+        raise ConfigError(f"cannot export the suite {config.suite!r}: lm-eval has no tools")
+    if config.verify.function is not None:
+        raise ConfigError(
+            f"cannot export with verify.function {config.verify.function.path!r}: the task grades by the verifiers of "
+            "spro; leave it out"
+        )
+    if config.temperature > 0:
+        raise ConfigError(
+            f"cannot export samples={config.samples} at temperature {config.temperature:g}: the task asks for one "
+            "greedy answer a problem; leave out samples, temperature and greedy"
+        )
 
 
 def _row(problem: Problem, policy: Policy) -> dict[str, str]:
@@ -137,18 +147,3 @@ def _command(config: EvalConfig, policy: Policy, name: str, place: Path) -> str:
 def _told(asked: Asked, out: Path) -> list[str]:
     too_long = f"; {len(asked.too_long)} are left out, whose prompts are too long" if asked.too_long else ""
     return [f"{len(asked.prompts)} problems in {out}{too_long}; to ask them by lm-eval 0.4.13:"]
-
-
-def _write(out: Path, files: dict[str, str]) -> None:
-    """All files or none."""
-    above = next(parent for parent in out.absolute().parents if parent.exists())
-    try:
-        with TemporaryDirectory(prefix=f".{out.name}-", dir=above) as begun:
-            folder = Path(begun) / out.name
-            folder.mkdir()
-            for name, text in files.items():
-                (folder / name).write_text(text, "utf-8")
-            out.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(out)
-    except OSError as error:
-        raise RunFolderError(f"cannot write {str(out)!r}: {error}; choose another folder with out=...") from error

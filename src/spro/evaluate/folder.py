@@ -4,14 +4,16 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from spro.errors import RunFolderError
 from spro.evaluate.config import EvalConfig
+from spro.evaluate.facts import Identity, read_record
 from spro.evaluate.samples import Sample, json_line, prompt_hash, read_samples
+from spro.folders import check_absent, lock_folder, write_whole
 from spro.settings import dump_config
 from spro.tasks import Prompt
-from spro.train.run_folder import lock_folder, replace_text
 
 IDENTITY = "identity.json"
 SUBJECTS = {
@@ -31,15 +33,16 @@ class EvalFolder:
 
     Args:
         config: of the evaluation; ``out`` must not exist yet, unless it is resumed.
-        identity: see ``Bench``.
+        identity: of what is asked now.
         resume: whether it may exist.
 
     Raises:
         RunFolderError: the folder exists or cannot be made, another process is at work in it, or what it was begun with
             is not what is here.
+        DataError: what it was begun with cannot be read.
     """
 
-    def __init__(self, config: EvalConfig, identity: Mapping[str, str], resume: bool = False) -> None:
+    def __init__(self, config: EvalConfig, identity: Identity, resume: bool = False) -> None:
         assert config.out is not None
         self.path, self.samples = config.out, config.out / "samples.jsonl"
         if not resume:
@@ -50,19 +53,19 @@ class EvalFolder:
         except OSError as error:
             raise RunFolderError(f"cannot write into the folder {str(self.path)!r}: {error}") from error
         try:
-            self._begin(config, dict(identity))
+            self._begin(config, identity)
         except BaseException:
             self.close()
             raise
 
-    def _begin(self, config: EvalConfig, identity: dict[str, str]) -> None:
+    def _begin(self, config: EvalConfig, identity: Identity) -> None:
         place = self.path / IDENTITY
         if place.is_file():
-            _check_same(json.loads(place.read_text("utf-8")), identity)
+            _check_same(read_record(Identity, place, "begin another evaluation"), identity)
         with _writing(self.path):
             # Settings first: a folder without them is none to go on with.
-            replace_text(self.path / "config.yaml", dump_config(config))
-            write_json(place, identity)
+            write_whole(self.path / "config.yaml", dump_config(config))
+            write_json(place, asdict(identity))
             self.samples.touch()
 
     def close(self) -> None:
@@ -113,7 +116,7 @@ class EvalFolder:
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write a file in the folder of an evaluation, whole or not at all; raises as ``EvalFolder.append`` does."""
     with _writing(path.parent):
-        replace_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+        write_whole(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -128,17 +131,15 @@ def _writing(path: Path) -> Iterator[None]:
 
 def check_free(path: Path) -> None:
     """Refuse a folder that exists, before hours go into an evaluation that could not be written."""
-    if os.path.lexists(path):
-        raise RunFolderError(
-            f"{str(path)!r} exists already; go on with it by --resume, choose another with out=... or move it"
-        )
+    check_absent(path, "; go on with it by --resume, choose another with out=... or move it")
 
 
-def _check_same(begun: Mapping[str, str], now: Mapping[str, str]) -> None:
-    for key in now:
-        if begun.get(key) != now[key]:
+def _check_same(begun: Identity, now: Identity) -> None:
+    for key, value in asdict(now).items():
+        before = getattr(begun, key)
+        if before != value:
             subject = SUBJECTS.get(key, f"the version of {key}")
-            versions = "" if key in SUBJECTS else f" ({begun.get(key)} then, {now[key]} now)"
+            versions = "" if key in SUBJECTS else f" ({before} then, {value} now)"
             raise RunFolderError(
                 f"cannot go on: {subject} changed since the evaluation was begun{versions}; put back what there was, "
                 "or begin another evaluation"

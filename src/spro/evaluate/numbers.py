@@ -1,13 +1,12 @@
 """From samples to numbers, each with its error; what could not be graded is left out and counted, never 0."""
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from spro.evaluate.samples import Answered, Kind, Sample
 from spro.rollout import FinishReason
-from spro.statistics import Estimate, average_score, pass_at_k
+from spro.statistics import Estimate, average_score, column_average, pass_at_k
 
 GREEDY = "greedy pass@1"
 
@@ -89,27 +88,7 @@ def powers(samples: int) -> list[int]:
 def average_columns(columns: Sequence[Numbers]) -> dict[str, Estimate]:
     """The unweighted mean over columns of each metric that all of them have: "Avg." of the paper's tables."""
     shared = [name for name in columns[0].metrics if all(name in column.metrics for column in columns)]
-    return {name: _mean([column.metrics[name] for column in columns]) for name in shared}
-
-
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    value, low, high = mean_interval([(one.value, one.low, one.high) for one in estimates])
-    se = math.sqrt(sum(one.se**2 for one in estimates)) / len(estimates)
-    return Estimate(value, se, low, high, sum(one.n for one in estimates))
-
-
-def mean_interval(columns: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
-    """Mean and 95 % interval over columns, each given as value, low and high.
-
-        low = mean - sqrt(sum (value_c - low_c)^2) / C,   high = mean + sqrt(sum (high_c - value_c)^2) / C
-
-    Zou and Donner, Statistics in Medicine 27 (2008). Columns hold different problems, so their errors are independent;
-    each side keeps its own, since the interval of a share lies askew. Of one column it is that column's interval.
-    """
-    mean = sum(value for value, _, _ in columns) / len(columns)
-    below = math.hypot(*(value - low for value, low, _ in columns)) / len(columns)
-    above = math.hypot(*(high - value for value, _, high in columns)) / len(columns)
-    return mean, mean - below, mean + above
+    return {name: column_average([column.metrics[name] for column in columns]) for name in shared}
 
 
 def by_column(problems: Sequence[Answered], order: Collection[str]) -> dict[str, list[Answered]]:

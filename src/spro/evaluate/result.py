@@ -1,14 +1,13 @@
 """What an evaluation found: ``result.json``, a function of the samples and of what was asked."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from spro.errors import DataError
 from spro.evaluate.bench import Bench
 from spro.evaluate.config import EvalConfig
+from spro.evaluate.facts import AskedFacts, DataFacts, Facts, ModelFacts, read_record
 from spro.evaluate.numbers import Numbers, average_columns, by_column, measure
 from spro.evaluate.samples import Answered, by_problem, read_samples
 from spro.settings import load_settings
@@ -39,13 +38,13 @@ class Finished:
         path: of the folder.
         config: its settings.
         problems: all that was answered.
-        record: ``result.json``.
+        facts: of ``result.json``.
     """
 
     path: Path
     config: EvalConfig
     problems: tuple[Answered, ...]
-    record: dict[str, Any]
+    facts: Facts
 
 
 def summarize(config: EvalConfig, problems: Sequence[Answered]) -> Result:
@@ -58,35 +57,37 @@ def summarize(config: EvalConfig, problems: Sequence[Answered]) -> Result:
     return Result(columns, average_columns([*columns.values()]), measure(problems, config.sampled))
 
 
-def record(bench: Bench, result: Result) -> dict[str, object]:
-    """``result.json``; nothing in it depends on when or how often the evaluation was run."""
+def facts_of(bench: Bench) -> Facts:
+    """What there is to know beside the numbers."""
     config, asked, identity = bench.config, bench.asked, bench.identity
+    return Facts(
+        suite=config.suite,
+        title=bench.suite.title,
+        note=bench.suite.note,
+        model=ModelFacts(config.model.path, identity.model),
+        data=DataFacts(config.path or bench.suite.origin, str(asked.report), identity.questions, config.max_problems),
+        asked=AskedFacts(
+            problems=len(asked.prompts),
+            too_long=tuple(problem.problem_id for problem in asked.too_long),
+            max_prompt_length=asked.room,
+            max_response_length=bench.max_response_length,
+            samples=config.sampled,
+            temperature=config.temperature,
+            greedy=config.greedy,
+            seed=config.seed,
+            engine=config.rollout.engine,
+        ),
+        template=identity.template,
+        prompts=identity.prompts,
+        extraction=config.verify.math.boxes,
+        versions={"spro": identity.spro, "torch": identity.torch, "transformers": identity.transformers},
+    )
+
+
+def as_json(facts: Facts, result: Result) -> dict[str, object]:
+    """``result.json`` as plain data."""
     return {
-        "suite": config.suite,
-        "title": bench.suite.title,
-        "note": bench.suite.note,
-        "model": {"path": config.model.path, "fingerprint": identity["model"]},
-        "data": {
-            "path": config.path or bench.suite.hub_id,
-            "rows": str(asked.report),
-            "questions": identity["questions"],
-            "max_problems": config.max_problems,
-        },
-        "asked": {
-            "problems": len(asked.prompts),
-            "too_long": [problem.problem_id for problem in asked.too_long],
-            "max_prompt_length": asked.room,
-            "max_response_length": bench.max_response_length,
-            "samples": config.sampled,
-            "temperature": config.temperature,
-            "greedy": config.greedy,
-            "seed": config.seed,
-            "engine": config.rollout.engine,
-        },
-        "template": identity["template"],
-        "prompts": identity["prompts"],
-        "extraction": config.verify.math.boxes,
-        "versions": {name: identity[name] for name in ("spro", "torch", "transformers")},
+        **asdict(facts),
         "columns": {title: _numbers(numbers) for title, numbers in result.columns.items()},
         "average": {name: asdict(estimate) for name, estimate in result.average.items()},
         "all": _numbers(result.pooled),
@@ -113,7 +114,7 @@ def read_finished(path: Path) -> Finished:
     """An evaluation from its folder.
 
     Raises:
-        DataError: there is none, or it is not finished; says how to go on with it.
+        DataError: there is none, a file is damaged, or it is not finished; says how to go on with it.
         ConfigError: its settings cannot be read.
     """
     if not is_evaluation(path):
@@ -124,11 +125,8 @@ def read_finished(path: Path) -> Finished:
             f"the evaluation in {str(path)!r} is not finished; go on with it: spro eval {config.model.path} --suite "
             f"{config.suite} out={path} --resume"
         )
-    try:
-        told: dict[str, Any] = json.loads((path / "result.json").read_text("utf-8"))
-    except ValueError as error:
-        raise DataError(f"{str(path / 'result.json')!r} is not JSON: {error}") from error
+    facts = read_record(Facts, path / "result.json", "remove it, and go on with the evaluation by --resume")
     samples = read_samples(path / "samples.jsonl")
-    if not samples or len(samples) % config.answers or len(samples) // config.answers != told["asked"]["problems"]:
+    if not samples or len(samples) % config.answers or len(samples) // config.answers != facts.asked.problems:
         raise DataError(f"{str(path / 'samples.jsonl')!r} does not hold what result.json says: the file was changed")
-    return Finished(path, config, by_problem(samples, config.answers), told)
+    return Finished(path, config, by_problem(samples, config.answers), facts)

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from spro.errors import DataError
 from spro.rollout import FinishReason
@@ -32,7 +32,7 @@ class Sample:
     Attributes:
         problem_id: of the problem.
         data_source: the column that it counts in.
-        question: SHA-256, its first 16 digits, over messages and ground truth, whatever model is asked.
+        question_hash: SHA-256, its first 16 digits, over messages and ground truth, whatever model is asked.
         prompt_hash: the same over the token ids that the model read.
         kind: greedy or sampled.
         number: among those of its kind to the problem, from 0.
@@ -48,7 +48,7 @@ class Sample:
 
     problem_id: str
     data_source: str
-    question: str
+    question_hash: str
     prompt_hash: str
     kind: Kind
     number: int
@@ -81,7 +81,7 @@ class Answered:
     @property
     def key(self) -> Key:
         """Which problem it is, among those of other evaluations too."""
-        return self.samples[0].problem_id, self.samples[0].question
+        return self.samples[0].problem_id, self.samples[0].question_hash
 
     @property
     def problem_id(self) -> str:
@@ -98,13 +98,16 @@ class Answered:
         return [sample for sample in self.samples if sample.kind is kind and sample.is_scored]
 
 
+_TYPES: Mapping[str, Any] = get_type_hints(Sample)
+
+
 def digest(value: object) -> str:
     """SHA-256 of plain data."""
     return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def question_hash(problem: Problem) -> str:
-    """See ``Sample.question``."""
+    """See ``Sample.question_hash``."""
     return digest([list(problem.messages), problem.ground_truth])[:16]
 
 
@@ -157,10 +160,14 @@ def read_samples(path: Path) -> list[Sample]:
 
 def _read(line: str, where: str) -> Sample:
     try:
-        values: dict[str, Any] = json.loads(line)
-        kind, status = Kind(values["kind"]), Status(values["status"])
-        enums = {"kind": kind, "status": status, "finish_reason": FinishReason(values["finish_reason"])}
-        return Sample(**{field.name: values[field.name] for field in fields(Sample)} | enums)
+        found = json.loads(line)
+        values = {name: found[name] for name in _TYPES}
+        for name, kind in (("kind", Kind), ("status", Status), ("finish_reason", FinishReason)):
+            values[name] = kind(values[name])
+        for name, value in values.items():
+            if not isinstance(value, _TYPES[name]):
+                raise TypeError(f"{name} is {value!r}")
+        return Sample(**values)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{where} is no sample of an evaluation: {error}") from error
 

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from spro.config import ChainTask, Config, ModelConfig, RolloutConfig
 from spro.errors import ConfigError
 from spro.evaluate.config import FREE, EvalConfig
+from spro.folders import next_numbered
 from spro.settings import check_settings, load_settings, nearest
 from spro.tasks import SUITES
 from spro.train.resume import check_unchanged
@@ -27,8 +29,8 @@ def settle(model: str, suite: str | None, words: Sequence[str], resume: bool = F
         resume: go on with the evaluation in ``out``, whose settings are those that no word names.
 
     Raises:
-        ConfigError: a word is wrong, there is no such suite, or a setting that an evaluation to go on with was not
-            begun with and that is not one of ``FREE``.
+        ConfigError: a word is wrong or sets the model, there is no such suite, or a setting that an evaluation to go on
+            with was not begun with and that is not one of ``FREE``.
     """
     for word in words:
         if word.partition("=")[0] in ("suite", "model.path"):
@@ -40,6 +42,10 @@ def settle(model: str, suite: str | None, words: Sequence[str], resume: bool = F
     if settings["suite"] is None:
         raise ConfigError(f"which suite? add --suite NAME; known: {', '.join(SUITES)}")
     config = check_settings(EvalConfig, "the command line", settings, words)
+    if config.model.path != model:
+        raise ConfigError(
+            f"a setting makes the model {config.model.path!r}: it stands behind 'spro eval', where it is {model!r}"
+        )
     if config.suite not in SUITES:
         raise ConfigError(f"unknown suite {config.suite!r}; {nearest(config.suite, SUITES)}")
     if begun is not None:
@@ -47,22 +53,26 @@ def settle(model: str, suite: str | None, words: Sequence[str], resume: bool = F
     return config if config.out is not None else config.model_copy(update={"out": _next_folder(config)})
 
 
+class _Place(BaseModel):
+    """The one setting that says which evaluation to go on with; the others are read on top of its own."""
+
+    out: Path | None = None
+
+
 def _begun(words: Sequence[str]) -> EvalConfig | None:
     """The settings of the evaluation to go on with; None where ``out`` does not exist yet."""
-    named = [word.removeprefix("out=") for word in words if word.startswith("out=")]
-    if not named:
+    out = check_settings(_Place, "the command line", {}, words).out
+    if out is None:
         raise ConfigError("--resume needs the folder to go on with: add out=...")
-    settings = Path(named[-1]) / "config.yaml"
-    if settings.is_file():
-        return load_settings(EvalConfig, settings, ())
-    if Path(named[-1]).exists() and any(not path.name.startswith(".") for path in Path(named[-1]).iterdir()):
-        raise ConfigError(f"cannot go on with {named[-1]!r}: it is no evaluation, it has no config.yaml")
+    if (out / "config.yaml").is_file():
+        return load_settings(EvalConfig, out / "config.yaml", ())
+    if out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):
+        raise ConfigError(f"cannot go on with {str(out)!r}: it is no evaluation, it has no config.yaml")
     return None
 
 
 def _next_folder(config: EvalConfig) -> Path:
-    names = (Path("evals") / f"{_name(config.model.path)}-{config.suite}-{number:03d}" for number in count(1))
-    return next(path for path in names if not path.exists())
+    return next_numbered(Path("evals"), f"{_name(config.model.path)}-{config.suite}")
 
 
 def _name(model: str) -> str:

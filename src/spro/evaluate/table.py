@@ -11,8 +11,8 @@ from spro.evaluate.numbers import Numbers
 from spro.evaluate.result import Result
 from spro.statistics import Estimate
 
-WIDTH = 150
-"""Characters; wide enough for every column, whatever the terminal is."""
+UNBOUNDED = 10_000
+"""Characters; more than any table has."""
 AVERAGE, ALL = "average of columns", "all problems"
 """The last rows, where there are several columns."""
 
@@ -33,8 +33,8 @@ def print_result(title: str, result: Result, notes: Iterable[str]) -> None:
 
 def _shown(numbers: Numbers) -> list[str]:
     """All metrics, but pass@1 where it is avg@k: where no answer is right in part."""
-    average = [estimate for name, estimate in numbers.metrics.items() if name.startswith("avg@")]
-    return [name for name, one in numbers.metrics.items() if name != "pass@1" or one not in average]
+    average = [written(estimate) for name, estimate in numbers.metrics.items() if name.startswith("avg@")]
+    return [name for name, one in numbers.metrics.items() if name != "pass@1" or written(one) not in average]
 
 
 def _cells(numbers: Numbers, names: Sequence[str]) -> list[str]:
@@ -60,7 +60,10 @@ def written(estimate: Estimate | None, problems: int | None = None) -> str:
 
 
 def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A line above, then a row each, whose first cell names it."""
+    """A line above, then a row each, whose first cell names it.
+
+    As wide as its numbers, whatever the terminal is: a number that is cut off is another one.
+    """
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
     for heading in headings:
@@ -69,4 +72,6 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
         # As text: a name in brackets is no markup.
         table.add_row(*map(Text, row))
     print(title)
-    Console(width=WIDTH, highlight=False).print(table)
+    console = Console(width=UNBOUNDED, highlight=False)
+    console.width = console.measure(table).maximum
+    console.print(table)

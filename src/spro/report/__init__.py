@@ -31,27 +31,32 @@ from spro.report.chart import Chart, Frame, Line, Series
 from spro.report.comparison import ComparisonPage, TextTable, render_comparison
 from spro.report.figures import write_figures, write_run_figures
 from spro.report.microscope import write_microscope
+from spro.report.microscope_folder import MicroscopeFacts
 from spro.report.page import document, write_report
 from spro.report.run import read_run
 from spro.report.scale import smoothing_window, value_axis
-from spro.report.text import safe, short, tag
+from spro.report.text import MINUS, listed, safe, short, signed, tag
 from spro.report.watch import watch_command
 
 __all__ = [
     "CAUSES",
+    "MINUS",
     "Chart",
     "ComparisonPage",
     "Frame",
     "Line",
+    "MicroscopeFacts",
     "Series",
     "TextTable",
     "collapses",
     "document",
     "explain",
+    "listed",
     "read_run",
     "render_comparison",
     "safe",
     "short",
+    "signed",
     "smoothing_window",
     "tag",
     "value_axis",

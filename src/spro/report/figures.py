@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spro.errors import RunFolderError
 from spro.report.chart import Chart, Line, banded
 from spro.report.curves import run_charts
-from spro.report.files import write_whole
+from spro.report.files import write_file
 from spro.report.looks import LIGHT_PAPER, LOOKS
 from spro.report.run import read_run
 from spro.report.scale import smooth
@@ -63,8 +63,8 @@ def write_figures(folder: Path, charts: Sequence[Chart]) -> list[Path]:
         raise RunFolderError(f"{folder} cannot be made ({error.strerror}): check the path and permissions") from error
     written = []
     for chart in charts:
-        written.append(write_whole(folder / f"{chart.name}.png", render_png(chart)))
-        written.append(write_whole(folder / f"{chart.name}.csv", render_csv(chart).encode()))
+        written.append(write_file(folder / f"{chart.name}.png", render_png(chart)))
+        written.append(write_file(folder / f"{chart.name}.csv", render_csv(chart).encode()))
     return written
 
 

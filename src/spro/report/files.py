@@ -1,23 +1,20 @@
-"""Files that a reader never meets half written."""
+"""Files of a page or a figure: whole, or one line for the user."""
 
-import os
 from pathlib import Path
 
 from spro.errors import RunFolderError
+from spro.folders import write_whole
 
 
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file under a temporary name and rename it.
+def write_file(path: Path, content: bytes) -> Path:
+    """Write a file that a reader never meets half written.
 
     Raises:
         RunFolderError: it cannot be written; what stood there before is still whole.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
-        return temporary.replace(path)
+        return write_whole(path, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise RunFolderError(
             f"{path} cannot be written ({error.strerror}): check permissions and free space"
         ) from error

@@ -80,6 +80,10 @@ class LiveRun:
                 self._rendered = _render(read_run(self.folder), found)
         except RunFolderError as error:
             self._trouble = str(error)
+        except Exception as error:
+            # Whatever it is, a page that stays as it was must not pass for the one of now.
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            self._trouble = f"the page of now cannot be made ({reason}); this is the last one"
         self._rest_until = time.monotonic() + REST * (time.monotonic() - begun)
 
 

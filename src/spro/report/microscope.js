@@ -1,9 +1,6 @@
-"use strict";
 // Without this script the page is complete; it adds tooltips, linked tokens, other terms and one scale for all methods.
 (() => {
-  const LEVELS = 7;
   const MINUS = "\u2212";
-  const tip = document.getElementById("tip");
   const credit = document.getElementById("credit");
   if (!credit) return;
 
@@ -21,16 +18,6 @@
   }
 
   // --- tooltip ------------------------------------------------------------------------------------------------------
-  function showTip(text, x, y) {
-    tip.textContent = text;
-    tip.hidden = false;
-    const box = tip.getBoundingClientRect();
-    const left = x + 16 + box.width > innerWidth ? x - box.width - 16 : x + 16;
-    const top = y - box.height - 12 < 0 ? y + 26 : y - box.height - 12;
-    tip.style.left = `${Math.max(4, left)}px`;
-    tip.style.top = `${Math.min(Math.max(4, top), innerHeight - box.height - 4)}px`;
-  }
-
   function ofMethod(strip, index) {
     const total = listed(strip, "q0")[index];
     const parts = names.slice(1).flatMap((name, at) => {
@@ -62,7 +49,7 @@
   const tokensOf = (strip) => strip.lastElementChild.children;
 
   function leave() {
-    tip.hidden = true;
+    tip.hide();
     for (const token of credit.querySelectorAll(".t.on")) token.classList.remove("on");
   }
 
@@ -72,13 +59,10 @@
     const index = [...tokensOf(token.closest(".strip"))].indexOf(token);
     for (const strip of band.children) tokensOf(strip)[index].classList.add("on");
     const box = token.getBoundingClientRect();
-    showTip(describe(band, index), x ?? box.right, y ?? box.top);
+    tip.show(describe(band, index), x ?? box.right, y ?? box.top);
   }
 
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") leave(); });
-  // Not "scroll": moving the focus scrolls too, and would close the tip that it has just opened.
-  document.addEventListener("wheel", leave, { passive: true });
-  document.addEventListener("touchmove", leave, { passive: true });
+  tip.leaveBy(leave);
 
   function move(token, key) {
     const stave = token.closest(".stave"), band = token.closest(".staff");
@@ -128,13 +112,6 @@
   }
 
   // --- colours ------------------------------------------------------------------------------------------------------
-  function levelClass(value, scale) {
-    if (!Number.isFinite(value) || scale === 0) return "zero";
-    const size = Math.min(LEVELS, Math.floor(Math.abs(value) / scale * LEVELS + 0.5));
-    if (size === 0) return "zero";
-    return (value > 0 ? "plus" : "minus") + size;
-  }
-
   function recolour() {
     const chosen = quantity.selectedIndex;
     for (const strip of credit.querySelectorAll(".strip[data-m]")) {
@@ -142,7 +119,7 @@
       const values = listed(strip, `q${chosen}`);
       [...tokensOf(strip)].forEach((token, index) => {
         const kept = ["mark", "tool", "on"].filter((name) => token.classList.contains(name));
-        token.className = ["t", values ? levelClass(values[index], scale) : "absent", ...kept].join(" ");
+        token.className = ["t", values ? tip.levelClass(values[index], scale) : "absent", ...kept].join(" ");
       });
     }
     [...credit.querySelectorAll(".at")].forEach((label, method) => {

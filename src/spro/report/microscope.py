@@ -5,16 +5,15 @@ microscope_measures  how well each method goes with a truth
 microscope_strips    one response, token under token
 """
 
-from importlib import resources
 from pathlib import Path
 
-from spro.report.files import write_whole
+from spro.report.files import write_file
 from spro.report.microscope_folder import Microscope, read_microscope
 from spro.report.microscope_measures import render_measures, render_opposites
 from spro.report.microscope_strips import Scales, find_scales, pick_samples, quantities, render_sample
-from spro.report.page import document
-from spro.report.text import DOT, exact, percent, safe, short, signed, tag
-from spro.report.tokens import LEVELS
+from spro.report.page import document, package_file
+from spro.report.text import DOT, exact, one_line, percent, safe, short, signed, tag
+from spro.report.tokens import LEVELS, level_class
 
 FIRST = 3
 """Sentences at the top."""
@@ -39,32 +38,30 @@ def write_microscope(folder: Path) -> Path:
         RunFolderError: a file is missing or damaged, or the folder cannot be written to.
     """
     page = render_microscope(read_microscope(folder))
-    return write_whole(folder / "microscope.html", page.encode())
+    return write_file(folder / "microscope.html", page.encode())
 
 
 def render_microscope(microscope: Microscope) -> str:
     """The page as text; the same files give the same page."""
     body = _headline(microscope) + render_measures(microscope) + _samples(microscope)
     body += render_opposites(microscope) + _reading(microscope)
-    name = f"Credit microscope - {microscope.facts.get('name', '')}"
-    return document(name, body, extra_style=_style(microscope), script=_package_file("microscope.js"))
+    name = f"Credit microscope - {microscope.facts.name}"
+    return document(name, body, extra_style=_style(microscope), script=package_file("microscope.js"))
 
 
 def _headline(microscope: Microscope) -> str:
     facts = microscope.facts
-    tokens, responses, groups = (int(facts.get(name, 0)) for name in ("tokens", "responses", "groups"))
-    accuracy = float(facts.get("accuracy", 0.0))
-    split = "never trained on" if facts.get("split") == "held_out" else "of the training set"
+    split = "never trained on" if facts.split == "held_out" else "of the training set"
     kicker = tag("p", "Credit microscope", class_="kicker")
-    title = tag("h1", safe(facts.get("policy", "")))
+    title = tag("h1", safe(facts.policy))
     settings = DOT.join(
         (
-            f"reference: {safe(facts.get('reference', ''))}",
-            f"task {safe(facts.get('task', ''))}",
-            f"{groups:,} problems {split}",
-            f"{responses:,} responses, {safe(percent(accuracy))} right",
-            f"{tokens:,} tokens",
-            f"log-ratio to the reference {safe(signed(float(facts.get('mean_log_ratio', 0.0))))} nats a token",
+            f"reference: {safe(facts.reference)}",
+            f"task {safe(facts.task)}",
+            f"{facts.groups:,} problems {split}",
+            f"{facts.responses:,} responses, {safe(percent(facts.accuracy))} right",
+            f"{facts.tokens:,} tokens",
+            f"log-ratio to the reference {safe(signed(facts.mean_log_ratio))} nats a token",
         )
     )
     notices = "".join(tag("p", safe(note), class_="notice") for note in microscope.notes)
@@ -73,10 +70,7 @@ def _headline(microscope: Microscope) -> str:
         for name, why in microscope.left_out
     )
     first = [(n, s.sentence) for n, s in enumerate(microscope.samples[:FIRST], 1) if s.sentence]
-    links = "".join(
-        tag("li", tag("a", safe(sentence.replace("\n", "\u23ce").replace("\t", "\u21e5")), href=f"#r{number}"))
-        for number, sentence in first
-    )
+    links = "".join(tag("li", tag("a", safe(one_line(sentence)), href=f"#r{number}")) for number, sentence in first)
     look = tag("div", tag("h2", "Look at these first") + tag("ol", links), class_="first") if first else ""
     return tag("header", kicker + title + tag("p", settings, class_="settings") + notices + look + left_out)
 
@@ -122,7 +116,7 @@ def _controls(microscope: Microscope, scales: Scales) -> str:
     select = tag("label", f"Colour by {tag('select', options, id='quantity')}", class_="key")
     scale = tag("label", '<input type="checkbox" id="common">one scale for all methods', class_="key")
     scripted = tag("span", select + scale, class_="scripted", hidden=True)
-    swatches = "".join(tag("i", class_=_class(level)) for level in range(-LEVELS, LEVELS + 1))
+    swatches = "".join(tag("i", class_=level_class(level)) for level in range(-LEVELS, LEVELS + 1))
     ramp = tag(
         "p",
         tag("span", "less likely")
@@ -150,12 +144,4 @@ def _style(microscope: Microscope) -> str:
         f"main:has(#show{index}:not(:checked)) .m{index} {{ display: none; }}"
         for index in range(len(microscope.methods))
     )
-    return "\n".join([_package_file("microscope.css"), *hidden])
-
-
-def _class(level: int) -> str:
-    return f"plus{level}" if level > 0 else f"minus{-level}" if level < 0 else "zero"
-
-
-def _package_file(name: str) -> str:
-    return resources.files("spro.report").joinpath(name).read_text(encoding="utf-8")
+    return "\n".join([package_file("microscope.css"), *hidden])

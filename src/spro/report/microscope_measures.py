@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from spro.report.microscope_folder import Measure, Method, Microscope, Truth
 from spro.report.microscope_strips import breakable
-from spro.report.text import MINUS, NBSP, percent, safe, tag
+from spro.report.text import MINUS, NBSP, listed, percent, safe, tag
 from spro.report.tokens import LEVELS
 
 WIDTH, HEIGHT, MARGIN = 124, 22, 6
@@ -102,20 +102,16 @@ def _said(methods: Sequence[Method], by_method: Mapping[str, Mapping[str, Measur
         else:
             (sees if found.value > 0 else misses).append(method.name)
     parts = [
-        f"{_listed(sees)} {_does(sees, 'goes', 'go')} with this truth beyond chance" if sees else "",
-        f"{_listed(misses)} {_does(misses, 'goes', 'go')} against it" if misses else "",
-        f"{_listed(cannot)} cannot be told from chance" if cannot else "",
-        f"{_listed(mute)} {_does(mute, 'says', 'say')} the same of every token" if mute else "",
+        f"{listed(sees)} {_does(sees, 'goes', 'go')} with this truth beyond chance" if sees else "",
+        f"{listed(misses)} {_does(misses, 'goes', 'go')} against it" if misses else "",
+        f"{listed(cannot)} cannot be told from chance" if cannot else "",
+        f"{listed(mute)} {_does(mute, 'says', 'say')} the same of every token" if mute else "",
     ]
     return f"Inside responses: {'; '.join(part for part in parts if part)}."
 
 
 def _does(names: Sequence[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _axis_of(name: str, by_method: Mapping[str, Mapping[str, Measure]]) -> Axis:

@@ -8,9 +8,9 @@ without a script the page shows the totals, each method on its own scale, and wi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spro.report.microscope_folder import TOTAL, Method, Microscope, Numbers, Sample, Truth
-from spro.report.text import DOT, exact, safe, tag
-from spro.report.tokens import level_of, scale_of
+from spro.report.microscope_folder import Method, Microscope, Numbers, Sample, Truth
+from spro.report.text import DOT, exact, one_line, safe, tag
+from spro.report.tokens import MARKS, TOTAL, level_class, level_of, scale_of
 
 BAND = 101.0
 """Widths of a character that fit beside the names on a desktop."""
@@ -21,7 +21,6 @@ WHOLE, HEAD, TAIL, AROUND = 400, 160, 60, 60
 MOST_TOKENS = 60_000
 """Of all strips of a page, which keeps it below 5 MB."""
 EXACT_SCALE = 1.0
-_MARKS = {"correct": "\u2713", "wrong": "\u2717", "partial": "\u25d0"}
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,10 @@ def quantities(methods: Sequence[Method]) -> list[str]:
 
 def pick_samples(microscope: Microscope) -> list[Sample]:
     """The first ones, as many as were asked for and as fit on a page; one at least."""
-    limit = int(microscope.facts.get("shown", 24))
     strips = len(microscope.methods) + len(microscope.truths)
     picked: list[Sample] = []
     left = MOST_TOKENS
-    for sample in microscope.samples[:limit]:
+    for sample in microscope.samples[: microscope.facts.shown]:
         left -= strips * len(_places(sample))
         if picked and left < 0:
             break
@@ -82,7 +80,7 @@ def find_scales(microscope: Microscope, samples: Sequence[Sample]) -> Scales:
 def render_sample(sample: Sample, number: int, microscope: Microscope, scales: Scales) -> str:
     """One response; ``number`` counts from 1."""
     status = sample.status.replace("_", " ") or "no verdict"
-    badge = tag("span", safe(f"{_MARKS.get(sample.status, '?')} {status}"), class_="badge", data_status=sample.status)
+    badge = tag("span", safe(f"{MARKS.get(sample.status, '?')} {status}"), class_="badge", data_status=sample.status)
     facts = [f"expected {tag('code', safe(sample.ground_truth))}"]
     facts += [f"answer {tag('code', safe(sample.extracted))}"] if sample.extracted else []
     facts.append(f"{len(sample.tokens):,} tokens")
@@ -95,7 +93,7 @@ def render_sample(sample: Sample, number: int, microscope: Microscope, scales: S
     )
     head = tag("h3", f"{tag('span', str(number), class_='rank')}{safe(sample.problem_id)}") + prompt
     head += tag("p", " ".join((badge, DOT.join(facts))), class_="verdict")
-    head += tag("p", safe(_one_line(sample.sentence)), class_="see") if sample.sentence else ""
+    head += tag("p", safe(one_line(sample.sentence)), class_="see") if sample.sentence else ""
     places = _places(sample)
     bands = "".join(_band(sample, band, microscope, scales) for band in _bands(sample, places))
     label = f"Response {number}, {status}, {len(places)} tokens; arrow keys move along tokens and between methods"
@@ -109,11 +107,6 @@ def _is_lucky(sample: Sample) -> bool:
     """Whether an exact truth says of a right response that it had gone wrong."""
     exact_ones = [values for name, values in sample.truths.items() if name not in sample.errors]
     return sample.status == "correct" and any((value or 0.0) < 0 for values in exact_ones for value in values)
-
-
-def _one_line(sentence: str) -> str:
-    """A token's line break would break the sentence."""
-    return sentence.replace("\n", "\u23ce").replace("\t", "\u21e5")
 
 
 def _places(sample: Sample) -> list[int]:
@@ -205,7 +198,7 @@ def _all_quantities(scales: Scales) -> list[str]:
 def _line(sample: Sample, places: Sequence[int], levels: Sequence[int]) -> str:
     tokens = []
     for place, level in zip(places, levels, strict=True):
-        kind = f"t {_class(level)}" + (" mark" if place == sample.token else "")
+        kind = f"t {level_class(level)}" + (" mark" if place == sample.token else "")
         kind += "" if sample.written[place] else " tool"
         tokens.append(f'<i class="{kind}">{safe(_glyphs(sample.tokens[place]))}</i>')
     return tag("span", "".join(tokens), class_="glyphs")
@@ -213,13 +206,9 @@ def _line(sample: Sample, places: Sequence[int], levels: Sequence[int]) -> str:
 
 def _glyphs(token: str) -> str:
     """A token that stays on its line and can be seen."""
-    return token.replace("\r", "\u240d").replace("\n", "\u23ce").replace("\t", "\u21e5") or "\u2205"
+    return one_line(token) or "\u2205"
 
 
 def _listed(values: Numbers, places: Sequence[int]) -> str:
     found = [values[place] if values else None for place in places]
     return " ".join("-" if value is None else format(value, ".3g") for value in found)
-
-
-def _class(level: int) -> str:
-    return f"plus{level}" if level > 0 else f"minus{-level}" if level < 0 else "zero"

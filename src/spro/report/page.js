@@ -1,26 +1,9 @@
-"use strict";
 // Without this script the page is complete; it adds tooltips, a shared cursor, files of values, and the choice of the
 // coloured term. `report.init()` does so once more for a page whose content was replaced.
 const report = (() => {
-  const LEVELS = 7;
   const SVG = new DOMParser().parseFromString("<svg>", "text/html").querySelector("svg").namespaceURI;
-  const tip = document.getElementById("tip");
   const prepared = new WeakSet();
-
-  function showTip(text, x, y) {
-    tip.textContent = text;
-    tip.hidden = false;
-    const box = tip.getBoundingClientRect();
-    const left = x + 16 + box.width > innerWidth ? x - box.width - 16 : x + 16;
-    const top = y - box.height - 12 < 0 ? y + 22 : y - box.height - 12;
-    tip.style.left = `${Math.max(4, left)}px`;
-    tip.style.top = `${Math.min(Math.max(4, top), innerHeight - box.height - 4)}px`;
-  }
-  function hideTip() { tip.hidden = true; }
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-  // Not "scroll": moving the focus scrolls too, and would close the tip that it has just opened.
-  document.addEventListener("wheel", hideTip, { passive: true });
-  document.addEventListener("touchmove", hideTip, { passive: true });
+  tip.leaveBy(tip.hide);
 
   // --- charts -------------------------------------------------------------------------------------------------------
   let charts = [];
@@ -105,10 +88,10 @@ const report = (() => {
     }
     const box = chart.plot.getBoundingClientRect();
     const across = (row.place - chart.first) / (chart.last - chart.first);
-    showTip(describe(chart, row), x ?? box.left + across * box.width, y ?? box.top + chart.top + 60);
+    tip.show(describe(chart, row), x ?? box.left + across * box.width, y ?? box.top + chart.top + 60);
   }
   function leave() {
-    hideTip();
+    tip.hide();
     current = null;
     for (const chart of charts) chart.cursor.replaceChildren();
   }
@@ -166,17 +149,17 @@ const report = (() => {
       token.removeAttribute("title");
     }
     const box = token.getClientRects()[0];
-    showTip(token.dataset.tip, x ?? box.right, y ?? box.top);
+    tip.show(token.dataset.tip, x ?? box.right, y ?? box.top);
   }
 
   function followTokens(response) {
     response.addEventListener("pointerover", (event) => {
       const token = event.target.closest(".token");
-      if (token) tokenTip(token, event.clientX, event.clientY); else hideTip();
+      if (token) tokenTip(token, event.clientX, event.clientY); else tip.hide();
     });
-    response.addEventListener("pointerleave", hideTip);
+    response.addEventListener("pointerleave", tip.hide);
     response.addEventListener("focusin", (event) => { if (event.target.matches(".token")) tokenTip(event.target); });
-    response.addEventListener("focusout", hideTip);
+    response.addEventListener("focusout", tip.hide);
     response.addEventListener("keydown", (event) => {
       const tokens = [...response.querySelectorAll(".token")];
       const at = tokens.indexOf(event.target);
@@ -189,20 +172,13 @@ const report = (() => {
     });
   }
 
-  function levelClass(value, scale) {
-    if (!Number.isFinite(value) || scale === 0) return "zero";
-    const size = Math.min(LEVELS, Math.floor(Math.abs(value) / scale * LEVELS + 0.5));
-    if (size === 0) return "zero";
-    return (value > 0 ? "plus" : "minus") + size;
-  }
-
   function recolour(quantity) {
     for (const group of document.querySelectorAll(".group")) {
       const scale = Number(group.dataset.scales.split(" ")[quantity]);
       group.querySelector(".low").textContent = scale ? `\u2264\u2212${scale}` : "all 0";
       group.querySelector(".high").textContent = scale ? `\u2265+${scale}` : "";
       for (const token of group.querySelectorAll(".token")) {
-        token.className = "token " + levelClass(Number.parseFloat(token.dataset.v.split(" ")[quantity]), scale);
+        token.className = "token " + tip.levelClass(Number.parseFloat(token.dataset.v.split(" ")[quantity]), scale);
       }
     }
   }

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from spro.report.curves import render_curves
-from spro.report.files import write_whole
+from spro.report.files import write_file
 from spro.report.headline import render_headline, title
 from spro.report.looks import look_rules
 from spro.report.run import Run, read_run
@@ -37,7 +37,7 @@ def write_report(run_folder: Path) -> Path:
     Raises:
         RunFolderError: the folder is missing, damaged, or cannot be written to.
     """
-    return write_whole(run_folder / "report.html", render_page(read_run(run_folder)).encode())
+    return write_file(run_folder / "report.html", render_page(read_run(run_folder)).encode())
 
 
 def render_page(run: Run) -> str:
@@ -57,7 +57,7 @@ def document(name: str, body: str, extra_style: str = "", script: str = "", conn
         name: title of the window, as text.
         body: finished markup.
         extra_style: CSS behind the report's own.
-        script: the only one that may run.
+        script: the only one that may run; ``tip.js`` is put in front of it.
         connect: the script may ask the server that the page came from, and no other.
     """
     style = _style(extra_style)
@@ -69,18 +69,23 @@ def document(name: str, body: str, extra_style: str = "", script: str = "", conn
         '<meta name="color-scheme" content="light dark">'
         f"{tag('title', safe(name))}{tag('style', style)}"
     )
-    rest = tag("div", id="tip", role="status", hidden=True) + tag("script", script) if script else ""
+    rest = tag("div", id="tip", role="status", hidden=True) + tag("script", _script(script)) if script else ""
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{tag("main", body)}{rest}</body></html>\n'
 
 
 def content_policy(extra_style: str = "", script: str = "", connect: bool = False) -> str:
     """What a page of these parts may do, as ``Content-Security-Policy``; arguments as of ``document``."""
-    policy = f"default-src 'none'; style-src {_hash(_style(extra_style))}; script-src {_hash(script)}; base-uri 'none'"
+    style, runs = _hash(_style(extra_style)), _hash(_script(script))
+    policy = f"default-src 'none'; style-src {style}; script-src {runs}; base-uri 'none'"
     return f"{policy}; connect-src 'self'" if connect else policy
 
 
 def _style(extra: str) -> str:
     return package_file("style.css") + look_rules() + extra
+
+
+def _script(own: str) -> str:
+    return package_file("tip.js") + own if own else ""
 
 
 def _reading() -> str:

@@ -108,6 +108,16 @@ def signed(value: float) -> str:
     return f"+{short(value)}" if value > 0 else short(value)
 
 
+def one_line(text: str) -> str:
+    """Text whose line breaks and tabs are seen and break nothing."""
+    return text.replace("\r", "\u240d").replace("\n", "\u23ce").replace("\t", "\u21e5")
+
+
+def listed(names: Sequence[str]) -> str:
+    """At least one name: ``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def percent(share: float) -> str:
     """A share in percent with one decimal."""
     return f"{100 * share:.1f}{NBSP}%".replace("-", MINUS)

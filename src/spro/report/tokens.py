@@ -13,6 +13,7 @@ from spro.report.text import DOT, MINUS, exact, safe, short, signed, tag
 
 LEVELS = 7
 TOTAL = "total advantage"
+"""The sum of a method's terms."""
 HEAD_TOKENS = 260
 TAIL_TOKENS = 60
 RESPONSES = 6
@@ -20,7 +21,7 @@ CLIPPED_SHARE = 0.02
 # Centering identical rewards leaves rounding dust; a scale made of it would paint dust in full colour.
 DUST = 1e-6
 
-_MARKS = {"correct": "\u2713", "wrong": "\u2717", "partial": "\u25d0"}
+MARKS = {"correct": "\u2713", "wrong": "\u2717", "partial": "\u25d0"}
 
 
 def render_tokens(groups: Sequence[Group]) -> str:
@@ -55,11 +56,16 @@ def scale_of(columns: Sequence[Numbers]) -> float:
 
 
 def level_of(value: float | None, scale: float) -> int:
-    """The colour of a value, from -LEVELS to LEVELS. ``page.js`` computes the same."""
+    """The colour of a value, from -LEVELS to LEVELS. ``tip.js`` computes the same."""
     if value is None or scale == 0:
         return 0
     size = min(LEVELS, int(abs(value) / scale * LEVELS + 0.5))
     return size if value > 0 else -size
+
+
+def level_class(level: int) -> str:
+    """The style class of a colour."""
+    return f"plus{level}" if level > 0 else f"minus{-level}" if level < 0 else "zero"
 
 
 def _tool_tokens(groups: Sequence[Group]) -> bool:
@@ -112,7 +118,7 @@ def _pick(responses: Sequence[Response]) -> list[Response]:
 
 
 def _legend(scale: float) -> str:
-    swatches = "".join(tag("i", class_=_class(level)) for level in range(-LEVELS, LEVELS + 1))
+    swatches = "".join(tag("i", class_=level_class(level)) for level in range(-LEVELS, LEVELS + 1))
     low, high = (f"\u2264{MINUS}{exact(scale)}", f"\u2265+{exact(scale)}") if scale else ("all 0", "")
     return tag(
         "p",
@@ -126,7 +132,7 @@ def _legend(scale: float) -> str:
 def _response(response: Response, terms: Sequence[str], scale: float) -> str:
     status = response.status or "no verdict"
     badge = tag(
-        "span", safe(f"{_MARKS.get(status, '?')} {status.replace('_', ' ')}"), class_="badge", data_status=status
+        "span", safe(f"{MARKS.get(status, '?')} {status.replace('_', ' ')}"), class_="badge", data_status=status
     )
     facts = []
     if response.score is not None and response.score not in (0.0, 1.0):
@@ -174,7 +180,7 @@ def _token(response: Response, index: int, terms: Sequence[str], scale: float) -
     return tag(
         "span",
         text,
-        class_=f"token {_class(level_of(values[0], scale))}",
+        class_=f"token {level_class(level_of(values[0], scale))}",
         tabindex=0 if index == 0 else -1,
         data_tool=not response.written[index],
         title="\n".join(lines),
@@ -184,7 +190,3 @@ def _token(response: Response, index: int, terms: Sequence[str], scale: float) -
 
 def _compact(value: float | None) -> str:
     return "-" if value is None else format(value, ".4g")
-
-
-def _class(level: int) -> str:
-    return f"plus{level}" if level > 0 else f"minus{-level}" if level < 0 else "zero"

@@ -3,14 +3,12 @@
 import signal
 import threading
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from spro.errors import ConfigError, RunFolderError
 from spro.report.live import LiveRun
 from spro.report.server import ADDRESS, LiveServer
+from spro.signals import leave, on_signals
 
 HIGHEST_PORT = 65535
 
@@ -33,16 +31,17 @@ def watch_command(folder: Path, port: int = 0, open_browser: bool = False) -> in
     _check(folder)
     with _open(folder, port) as server:
         address = f"http://{ADDRESS}:{server.port}/"
-        print(f"{address} shows {folder} to this machine; Ctrl-C ends it", flush=True)
+        waits = "" if folder.exists() else ", once there is such a run"
+        print(f"{address} shows {folder} to this machine{waits}; Ctrl-C ends it", flush=True)
         if open_browser:
             # A browser in the terminal would not return, and nobody would answer it.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         try:
-            with _ended_by_sigterm():
+            with on_signals(leave, (signal.SIGTERM,)):
                 server.serve_forever()
         except KeyboardInterrupt:
             return 0
-        except _Terminated:
+        except SystemExit:
             return 128 + signal.SIGTERM
     return 0
 
@@ -50,8 +49,10 @@ def watch_command(folder: Path, port: int = 0, open_browser: bool = False) -> in
 def _check(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file: give the run folder that `spro train` writes")
-    if not folder.exists() and not folder.resolve().parent.is_dir():
-        raise RunFolderError(f"{folder} cannot be a run folder, {folder.resolve().parent} is no folder: check the path")
+    if not folder.exists():
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not above.is_dir():
+            raise RunFolderError(f"{folder} cannot be a run folder, {above} is a file: check the path")
 
 
 def _open(folder: Path, port: int) -> LiveServer:
@@ -63,19 +64,3 @@ def _open(folder: Path, port: int) -> LiveServer:
         raise ConfigError(
             f"port {port} of {ADDRESS} cannot be used ({error.strerror}): give another one, or none for a free one"
         ) from error
-
-
-class _Terminated(BaseException):
-    """SIGTERM came."""
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    def end(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
-
-    previous = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -74,19 +74,19 @@ class Sinks:
             except Exception as error:
                 self._say(_lost(name, f"failed at step {step} and is left out from here on", error))
                 del self._open[name]
-                self._close(name, sink, is_told=True)
+                # Told already.
+                self._close(name, sink, lambda line: None)
 
     def close(self) -> None:
         """Close what is open; twice does no harm."""
         while self._open:
-            self._close(*self._open.popitem())
+            self._close(*self._open.popitem(), self._say)
 
-    def _close(self, name: str, sink: Sink, is_told: bool = False) -> None:
+    def _close(self, name: str, sink: Sink, say: Callable[[str], None]) -> None:
         try:
             sink.close()
         except Exception as error:
-            if not is_told:
-                self._say(_lost(name, "failed at its end", error))
+            say(_lost(name, "failed at its end", error))
 
 
 def build_sinks(section: LogConfig, folder: Path, settings: Mapping[str, Any]) -> Sinks:

@@ -1,20 +1,25 @@
 """trackio: a database on this machine, or a server or Space as its environment variables say."""
 
+import uuid
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from spro.sinks.sink import Label, load_library
 
 EXTRA = "trackio"
 NAME = "trackio-name.txt"
-"""File of the run folder: what trackio calls the run. Without it a run of that name is somebody else's."""
+"""File of the run folder: what trackio calls the run, once it has begun it."""
 
 
 class Trackio:
     """Logs to one run of trackio, also after a restart.
+
+    trackio goes on with the latest run of a name, whoever began it, and names of run folders repeat. So the run's own
+    name has eight digits behind it that no other has.
 
     Args:
         label: of the run.
@@ -23,20 +28,22 @@ class Trackio:
 
     def __init__(self, label: Label, first: int) -> None:
         trackio, path = load(), label.folder / NAME
-        is_known = path.is_file()
-        if not is_known:
-            path.write_text(label.name)
+        known = _known_name(path)
+        name = known or f"{label.name}-{uuid.uuid4().hex[:8]}"
         # It prints where it writes and how to look at it.
         with redirect_stdout(StringIO()):
             self.run: Any = trackio.init(
                 project=label.project,
-                name=path.read_text(),
-                resume="allow" if is_known else "never",
+                name=name,
+                resume="allow" if known else "never",
                 config=dict(label.settings),
                 embed=False,
                 auto_log_gpu=False,
                 auto_log_cpu=False,
             )
+        # Behind init: a name that trackio has not taken is no run to go on with.
+        if not known:
+            path.write_text(name)
         self.last = self.run._next_step - 1
         self.place = f"trackio show --project {label.project}"
 
@@ -57,3 +64,8 @@ class Trackio:
 def load() -> Any:
     """The library; raises as ``load_library``."""
     return load_library("trackio", EXTRA)
+
+
+def _known_name(path: Path) -> str:
+    """Empty before the first start."""
+    return path.read_text() if path.is_file() else ""

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import special
 
 from spro.errors import StatisticsError
@@ -101,7 +101,8 @@ def _pearson(sums: Float[np.ndarray, "*shape 6"]) -> Float[np.ndarray, "*shape"]
 
 def _columns(
     x: Sequence[float], y: Sequence[float], clusters: Sequence[Hashable]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """The numbers as arrays, and the number of each one's cluster, from 0."""
     if not len(x) == len(y) == len(clusters) or not len(x):
         raise StatisticsError(
             f"x has {len(x)} values, y {len(y)}, clusters {len(clusters)}; all three must have the same number, one at "

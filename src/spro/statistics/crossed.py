@@ -34,12 +34,16 @@ def crossed_difference(a: Float[np.ndarray, "S n"], b: Float[np.ndarray, "S n"])
     Raises:
         StatisticsError: not two equal tables with at least one seed and one problem, or a score outside [0, 1] or NaN.
     """
-    differences = _table(a, "a") - _table(b, "b", np.shape(a))
-    seeds, n = differences.shape
-    if seeds == 1:
+    return mean_of_differences(checked_table(a, "a") - checked_table(b, "b", np.shape(a)))
+
+
+def mean_of_differences(differences: Float[np.ndarray, "S n"]) -> Difference:
+    """The mean of one difference a seed and problem."""
+    if len(differences) == 1:
         return problem_difference(differences[0])
     center, se, degrees = crossed_mean(differences)
     low, high, p_value = student(center, se, degrees)
+    n = differences.shape[1]
     return Difference(float(differences.mean()), float(se), float(low), float(high), float(p_value), n)
 
 
@@ -61,7 +65,19 @@ def crossed_mean(
     return center, np.sqrt(variance), np.square(variance) / doubt
 
 
-def _table(scores: Float[np.ndarray, "S n"], name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+def checked_table(
+    scores: Float[np.ndarray, "S n"], name: str, shape: tuple[int, ...] | None = None
+) -> Float[np.ndarray, "S n"]:
+    """The scores, which must lie in [0, 1].
+
+    Args:
+        scores: one a seed and problem.
+        name: what the message calls them.
+        shape: that they must have; any where it is None.
+
+    Raises:
+        StatisticsError: see ``crossed_difference``.
+    """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or not table.size:
         raise StatisticsError(f"{name} has the shape {table.shape}; it must be [seeds, problems], one of each at least")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from spro.errors import StatisticsError
 from spro.statistics.resampling import TAIL, resampled_counts
@@ -57,6 +58,60 @@ def time_to_reach(curves: Sequence[tuple[Sequence[float], Sequence[float]]], tar
     return Reach(_finite(value), _finite(low), _finite(high), int(np.isfinite(times).sum()), len(times))
 
 
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times as much one method took as another, with its 95 % interval.
+
+    Attributes:
+        value: the ratio of the medians; None where one of them is never.
+        low: lower end of the interval, 0 where nothing is known; None where there is no value or one seed.
+        high: upper end of the interval; None where it is never, and where ``low`` is.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def ratio_of_times(theirs: Sequence[float], own: Sequence[float], seed: int = 0) -> Ratio:
+    """Median of ``theirs`` over median of ``own`` with its bootstrap interval; seeds are resampled in pairs.
+
+    A run that never got there counts as infinity. Where neither did, anything may be true: such a resample is as near
+    to 0 as to infinity. Of less than six seeds the interval is about the range of what they say.
+
+    Args:
+        theirs: of each seed what the other method took; 0 or more, infinity for never.
+        own: of the same seeds what this one took.
+        seed: of the resampling; the same seed gives the same interval.
+
+    Raises:
+        StatisticsError: no seed, unequal numbers of them, or a time below 0 or NaN.
+    """
+    if len(theirs) != len(own) or not len(own):
+        raise StatisticsError(
+            f"theirs has {len(theirs)} times and own {len(own)}; a ratio needs both of the same seeds, one at least"
+        )
+    times = [np.asarray(numbers, dtype=np.float64) for numbers in (theirs, own)]
+    for name, numbers in zip(("theirs", "own"), times, strict=True):
+        wrong = np.flatnonzero(~(numbers >= 0))
+        if wrong.size:
+            raise StatisticsError(f"{name}[{wrong[0]}] is {numbers[wrong[0]]}; a time is 0 or more, or infinity")
+    counts = np.vstack([np.ones(len(own)), resampled_counts(len(own), seed)]).astype(np.int64)
+    orders = [np.argsort(numbers) for numbers in times]
+    a, b = (medians(numbers[order], counts[:, order]) for numbers, order in zip(times, orders, strict=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value, *ratios = a / b
+    if not math.isfinite(value) or value == 0:
+        return Ratio(None, None, None)
+    if len(own) == 1:
+        return Ratio(float(value), None, None)
+    low, high = (
+        np.quantile(np.nan_to_num(ratios, nan=unknown, posinf=math.inf), share, method="inverted_cdf")
+        for unknown, share in ((0.0, TAIL), (math.inf, 1 - TAIL))
+    )
+    return Ratio(float(value), _finite(low), _finite(high))
+
+
 def first_reached(places: Sequence[float], values: Sequence[float], target: float, row: int = 0) -> float:
     """Where one curve reaches ``target`` first; infinity if it never does.
 
@@ -86,8 +141,8 @@ def first_reached(places: Sequence[float], values: Sequence[float], target: floa
     return math.inf
 
 
-def medians(times: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Median of each resample, given rising times and how often each of them was drawn."""
+def medians(times: Float[np.ndarray, " runs"], counts: Int[np.ndarray, "R runs"]) -> Float[np.ndarray, " R"]:
+    """Median of each of R resamples, given rising times and how often each of them was drawn."""
     size = len(times)
     behind = np.cumsum(counts, axis=1)
     middle = [times[(behind > place).argmax(axis=1)] for place in ((size - 1) // 2, size // 2)]

@@ -1,5 +1,7 @@
 """The bootstrap over few units, widened to what few units can say."""
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Float
 from scipy import special
@@ -10,10 +12,17 @@ RESAMPLES = 10_000
 TAIL = (1 - CONFIDENCE) / 2
 
 
+@lru_cache(maxsize=2)
 def resampled_counts(units: int, seed: int) -> Float[np.ndarray, "R units"]:
-    """How often each unit is drawn in each of ``RESAMPLES`` bootstrap samples."""
+    """How often each unit is drawn in each of R = ``RESAMPLES`` bootstrap samples; not to be written into.
+
+    The last two tables are kept: that of 1,024 units has 82 MB and takes most of a second, and a page asks for the same
+    one with every measure.
+    """
     generator = np.random.default_rng(seed)
-    return generator.multinomial(units, np.full(units, 1 / units), size=RESAMPLES).astype(np.float64)
+    counts = generator.multinomial(units, np.full(units, 1 / units), size=RESAMPLES).astype(np.float64)
+    counts.flags.writeable = False
+    return counts
 
 
 def widening(units: int) -> float:

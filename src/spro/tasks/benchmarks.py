@@ -39,6 +39,8 @@ def competition_adapter(data_source: str) -> Adapter:
         if question is None:
             raise Skipped("no question")
         answer = get_ground_truth(row, schema, _present(row, "answer", "expected_answer"))
+        if "####" in answer:
+            raise DataError(f"{row.where}: answer is worked out and ends in ####, as GSM8K's are; its suite is gsm8k")
         number = _own_id(row, "id")
         own_id = _page(row) or _own_id(row, "unique_id") or (f"id {number}" if number else row.name)
         return _problem(own_id, question + MATH_SUFFIX, answer, "math", data_source)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from spro.config.task import CalculatorTask, ChainTask
 from spro.errors import ConfigError, DataError
@@ -25,38 +26,96 @@ SEED = 0
 """Of the lab suites: their problems are the held-out ones of a run with this seed and the default settings."""
 
 
+Loaded = tuple[tuple[Problem, ...], LoadReport]
+"""Problems, and what became of the rows that they come from."""
+
+
 @dataclass(frozen=True, slots=True)
-class Suite:
-    """What a suite consists of.
+class HubSuite:
+    """Problems in the rows of a data set.
 
     Attributes:
         name: by which it is asked for.
         title: in tables and on pages.
         columns: ``Problem.data_source`` -> title of the column of a table that these problems make up, in order.
-        adapter: rows into problems; None for a lab suite, whose problems are generated.
+        adapter: rows into problems.
         fields: the fields of a row that the adapter reads.
-        hub_id: of the data set; empty for a lab suite.
+        hub_id: of the data set.
         split: of the data set.
         config: of the data set; empty where it has one only.
-        generate: makes the lab task of a lab suite.
         note: what somebody who reads the numbers has to know; empty where they explain themselves.
     """
 
     name: str
     title: str
     columns: Mapping[str, str]
-    adapter: Adapter | None = None
-    fields: tuple[str, ...] = ()
-    hub_id: str = ""
+    adapter: Adapter
+    fields: tuple[str, ...]
+    hub_id: str
     split: str = "test"
     config: str = ""
-    generate: Callable[[], TaskData] | None = None
     note: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where the problems come from where no path is given."""
+        return self.hub_id
+
+    @property
+    def tool(self) -> Tool | None:
+        """None: there is nothing that the policy may call."""
+        return None
+
+    def load(self, path: str | None, problem_with: ProblemWith, max_problems: int | None = None) -> Loaded:
+        """See ``load_suite``."""
+        place, report = self.hub_id if path is None else path, LoadReport()
+        rows = read_rows(place, self.split, self.fields, self.config)
+        problems = adapt_rows(rows, _with_distinct_ids(self.adapter), problem_with, (), max_problems, report)
+        if not problems:
+            raise DataError(f"{place!r} gives no usable problem of the suite {self.name!r}: {report}")
+        return tuple(problems), report
+
+
+@dataclass(frozen=True, slots=True)
+class LabSuite:
+    """The held-out problems of a lab task.
+
+    Attributes:
+        name: by which it is asked for.
+        title: in tables and on pages.
+        columns: as of ``HubSuite``; there is one.
+        generate: makes the task; once, and the same from then on.
+    """
+
+    name: str
+    title: str
+    columns: Mapping[str, str]
+    generate: Callable[[], TaskData]
+
+    @property
+    def note(self) -> str:
+        """Empty: the numbers explain themselves."""
+        return ""
+
+    @property
+    def origin(self) -> str:
+        """No place: the problems are generated."""
+        return "generated"
 
     @property
     def tool(self) -> Tool | None:
         """That the policy may call, if there is one."""
-        return self.generate().tool if self.generate else None
+        return self.generate().tool
+
+    def load(self, path: str | None, problem_with: ProblemWith, max_problems: int | None = None) -> Loaded:
+        """See ``load_suite``; what spro generates it can grade."""
+        if path is not None:
+            raise ConfigError(f"the problems of the suite {self.name!r} are generated; leave out the path {path!r}")
+        problems = self.generate().held_out[:max_problems]
+        return problems, LoadReport(kept=len(problems))
+
+
+Suite = HubSuite | LabSuite
 
 
 _COMPETITION = ("problem", "question", "answer", "expected_answer", "url", "unique_id", "id")
@@ -70,23 +129,25 @@ _EURUS_COLUMNS = {
 }
 
 
+@cache
 def _chain() -> TaskData:
     return load_task(ChainTask(type="chain", train_problems=1), SEED, lambda *_: "")
 
 
+@cache
 def _calculator() -> TaskData:
     return load_task(CalculatorTask(type="calculator", train_problems=1), SEED, lambda *_: "")
 
 
-def _competition(name: str, title: str, hub_id: str, split: str) -> Suite:
-    return Suite(name, title, {name: title}, competition_adapter(name), _COMPETITION, hub_id, split)
+def _competition(name: str, title: str, hub_id: str, split: str) -> HubSuite:
+    return HubSuite(name, title, {name: title}, competition_adapter(name), _COMPETITION, hub_id, split)
 
 
-_ALL = (
+_ALL: tuple[Suite, ...] = (
     _competition("amc", "AMC", "AI-MO/aimo-validation-amc", "train"),
     _competition("aime", "AIME", "AI-MO/aimo-validation-aime", "train"),
     _competition("math500", "MATH-500", "HuggingFaceH4/MATH-500", "test"),
-    Suite(
+    HubSuite(
         "olympiadbench",
         "OlympiadBench",
         {"olympiadbench": "OlympiadBench"},
@@ -97,7 +158,7 @@ _ALL = (
         config="OE_TO_maths_en_COMP",
         note="open questions of mathematics in English and without images",
     ),
-    Suite(
+    HubSuite(
         "gsm8k",
         "GSM8K",
         {"gsm8k": "GSM8K"},
@@ -107,7 +168,7 @@ _ALL = (
         split="test",
         config="main",
     ),
-    Suite(
+    HubSuite(
         "eurus",
         "Eurus-2-RL-Data",
         _EURUS_COLUMNS,
@@ -118,7 +179,7 @@ _ALL = (
         note="an assumption: these six sources of the validation split are very likely the columns of the SPRO paper's "
         "Table 1, which names no data; rows of the other sources are left out",
     ),
-    Suite(
+    HubSuite(
         "code_contests",
         "CodeContests",
         {"code_contests": "CodeContests"},
@@ -129,8 +190,8 @@ _ALL = (
         note="a problem with several right outputs has one of them in its tests, so scores are low rather than high; "
         "all programs have the time of verify.code, not that of their contest",
     ),
-    Suite("chain", "Chain arithmetic", {"chain": "Chain"}, generate=_chain),
-    Suite("calculator", "Chain arithmetic with a calculator", {"calculator": "Calculator"}, generate=_calculator),
+    LabSuite("chain", "Chain arithmetic", {"chain": "Chain"}, _chain),
+    LabSuite("calculator", "Chain arithmetic with a calculator", {"calculator": "Calculator"}, _calculator),
 )
 
 
@@ -138,9 +199,7 @@ SUITES: Mapping[str, Suite] = {suite.name: suite for suite in _ALL}
 """All suites by their names."""
 
 
-def load_suite(
-    name: str, path: str | None, problem_with: ProblemWith, max_problems: int | None = None
-) -> tuple[tuple[Problem, ...], LoadReport]:
+def load_suite(name: str, path: str | None, problem_with: ProblemWith, max_problems: int | None = None) -> Loaded:
     """The problems of a suite, in the order of its rows, and what became of the rows.
 
     A problem's id is that of its row where it has one, else file name and row: the same wherever the files lie. Where
@@ -148,7 +207,7 @@ def load_suite(
 
     Args:
         name: of the suite.
-        path: a file, a folder or a hub id with data in the suite's schema; None for ``Suite.hub_id``.
+        path: a file, a folder or a hub id with data in the suite's schema; None for ``HubSuite.hub_id``.
         problem_with: says of a verifier and a ground truth why nothing can be graded with them; problems of which it
             says so are counted and skipped.
         max_problems: only the first so many usable ones; None for all.
@@ -159,23 +218,7 @@ def load_suite(
     """
     if name not in SUITES:
         raise ConfigError(f"there is no suite {name!r}; {nearest(name, SUITES)}")
-    suite = SUITES[name]
-    if suite.adapter is None:
-        return _load_lab(suite, path, max_problems)
-    place, report = suite.hub_id if path is None else path, LoadReport()
-    rows = read_rows(place, suite.split, suite.fields, suite.config)
-    problems = adapt_rows(rows, _with_distinct_ids(suite.adapter), problem_with, (), max_problems, report)
-    if not problems:
-        raise DataError(f"{place!r} gives no usable problem of the suite {name!r}: {report}")
-    return tuple(problems), report
-
-
-def _load_lab(suite: Suite, path: str | None, max_problems: int | None) -> tuple[tuple[Problem, ...], LoadReport]:
-    if path is not None:
-        raise ConfigError(f"the problems of the suite {suite.name!r} are generated; leave out the path {path!r}")
-    assert suite.generate is not None
-    problems = suite.generate().held_out[:max_problems]
-    return problems, LoadReport(kept=len(problems))
+    return SUITES[name].load(path, problem_with, max_problems)
 
 
 def _with_distinct_ids(adapter: Adapter) -> Adapter:

@@ -1,11 +1,13 @@
 """Ctrl-C, SIGTERM and a closed terminal: the first one ends the run where nothing is lost, the second one at once."""
 
 import os
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
+
+from spro.signals import on_signals
+
+STOPPING = "spro: stopping and saving; once more to stop at once"
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: somebody wanted it
@@ -44,20 +46,11 @@ class StopRequest:
 def stop_on_signals(request: StopRequest) -> Iterator[None]:
     """Note the first SIGINT, SIGTERM or SIGHUP in ``request``; the one after it has its ordinary effect again."""
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, put_back: Callable[[], None]) -> None:
         request.signal_number = number
         # Not through a stream, which the interrupted code may be in the middle of.
-        os.write(2, b"\nspro: stopping and saving; once more to stop at once\n")
-        for each, handler in previous.items():
-            signal.signal(each, handler)
+        os.write(2, f"\n{STOPPING}\n".encode())
+        put_back()
 
-    # A run under nohup ignores the closing of its terminal, and goes on doing so.
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {each: signal.getsignal(each) for each in wanted if signal.getsignal(each) is not signal.SIG_IGN}
-    for each in previous:
-        signal.signal(each, note)
-    try:
+    with on_signals(note):
         yield
-    finally:
-        for each, handler in previous.items():
-            signal.signal(each, handler)

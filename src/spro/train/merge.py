@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from spro.errors import ModelError, RunFolderError
+from spro.folders import check_absent
 from spro.models import load_policy, restore_model, save_merged
 from spro.settings import load_config
 from spro.train.checkpoint import problem_with
@@ -20,8 +21,7 @@ def merge_command(checkpoint: Path, folder: Path) -> Path:
     if not settings.is_file() or (problem := problem_with(checkpoint)):
         reason = problem if settings.is_file() else f"there is no {settings}"
         raise RunFolderError(f"{str(checkpoint)!r} is no whole checkpoint of a run: {reason}")
-    if folder.exists():
-        raise RunFolderError(f"{str(folder)!r} exists already; choose another folder")
+    check_absent(folder, "; choose another folder")
     config = load_config(settings, ())
     if config.model.lora is None:
         raise ModelError(f"{str(checkpoint)!r} was trained without model.lora: it is a whole model as it is")

@@ -10,7 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from spro.report import CAUSES
 from spro.train.metrics import Metrics
 
-SHOWN = {"accuracy": "accuracy", "reward": "reward", "response_length/mean": "length", "entropy": "entropy"}
+SHOWN = {
+    "accuracy": "accuracy",
+    "chunk/greedy": "greedy accuracy",
+    "chunk/sampled": "sampled score",
+    "reward": "reward",
+    "response_length/mean": "length",
+    "entropy": "entropy",
+}
+"""Metric -> what a person is told it is; those that begin with ``chunk/`` are of ``spro eval``."""
 PLAIN_LINE_SECONDS = 10.0
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from spro.config import Config
 from spro.errors import ConfigError
+from spro.folders import LOCK, WRITING
 from spro.settings import load_config
-from spro.train.run_folder import LOCK
 from spro.train.setup import resolve
 
 FREE = (
@@ -70,7 +70,9 @@ def load_resumed(path: Path | None, overrides: Sequence[str]) -> Config:
 
 def _is_barely_begun(run_dir: Path) -> bool:
     """Whether a folder is empty, or of a run that was ended before it had written its settings."""
-    return run_dir.is_dir() and {path.name for path in run_dir.iterdir()} <= {LOCK, ".writing-config.yaml"}
+    if not run_dir.is_dir():
+        return False
+    return all(path.name == LOCK or path.name.startswith(f"{WRITING}config.yaml") for path in run_dir.iterdir())
 
 
 def check_unchanged(begun: BaseModel, config: BaseModel, free: Collection[str], what: str) -> None:

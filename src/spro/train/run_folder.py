@@ -1,6 +1,5 @@
 """The run folder: settings, metrics, samples, checkpoints. What the report reads is written here."""
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from spro.config import Config
 from spro.credit import Credit
 from spro.errors import RunFolderError
+from spro.folders import check_absent, lock_folder, write_whole
 from spro.settings import dump_config, next_run_dir
 from spro.train.checkpoint import Checkpoints
 from spro.train.experience import Experience
@@ -20,7 +20,6 @@ from spro.train.group import Group, Unscored
 from spro.train.metrics import Metrics
 
 UNSCORED_AT_ONCE = 8
-LOCK = ".lock"
 
 
 class RunFolder:
@@ -48,7 +47,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=resume)
             self._lock: int | None = lock_folder(path, "trains in the run folder")
             # First of all: a folder without settings is none to go on with.
-            replace_text(path / "config.yaml", dump_config(config))
+            write_whole(path / "config.yaml", dump_config(config))
             self.rollouts.mkdir(exist_ok=resume)
         except OSError as error:
             raise RunFolderError(f"cannot write into the run folder {str(path)!r}: {error}") from error
@@ -85,7 +84,7 @@ class RunFolder:
             path = self.path / name
             if path.exists():
                 kept = [line for line in path.read_text("utf-8").splitlines(keepends=True) if _is_up_to(line, last)]
-                replace_text(path, "".join(kept))
+                write_whole(path, "".join(kept))
         for path in self.rollouts.glob("step-*.jsonl"):
             if int(path.stem.removeprefix("step-")) > step:
                 path.unlink()
@@ -181,38 +180,7 @@ def _sample(
 
 def check_free(path: Path) -> None:
     """Refuse a run folder that exists, before hours go into a run that could not be written."""
-    if path.exists():
-        raise RunFolderError(
-            f"the run folder {str(path)!r} exists already; go on with it by --resume, choose another with run_dir=... "
-            "or move it"
-        )
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    aside = path.with_name(f".writing-{path.name}")
-    aside.write_text(text, "utf-8")
-    aside.replace(path)
-
-
-def lock_folder(path: Path, doing: str) -> int:
-    """Keep other processes out of a folder; ``doing`` is what such a one does in it, for the message.
-
-    Returns:
-        a descriptor; the lock is held until it is closed. The system does that, however this process ends.
-
-    Raises:
-        RunFolderError: another process holds it.
-    """
-    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        if not isinstance(error, BlockingIOError):
-            raise
-        raise RunFolderError(f"another process {doing} {str(path)!r}; wait for it or end it") from error
-    return descriptor
+    check_absent(path, "; go on with it by --resume, choose another with run_dir=... or move it", "the run folder")
 
 
 def _is_up_to(line: str, step: int) -> bool:

@@ -16,6 +16,35 @@ State = tuple[int, tuple[int, ...]]
 """(number of the group, the response so far)."""
 
 
+@dataclass(frozen=True, slots=True)
+class StateValue:
+    """What was seen of a state.
+
+    Attributes:
+        mean: reward of the responses that go on from it, over those that could be graded.
+        graded: how many these are; at least one.
+    """
+
+    mean: float
+    graded: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolledOut:
+    """What the continuations of some groups came to.
+
+    Attributes:
+        states: of each group, for each response, the states in which its steps begin; None for a group with a state
+            that nothing graded.
+        unscored: continuations that could not be graded.
+        work: of sampling.
+    """
+
+    states: list[tuple[tuple[StateValue, ...], ...] | None]
+    unscored: list[Unscored]
+    work: Work
+
+
 @dataclass(frozen=True)
 class StepValues:
     """The mean reward of responses that go on from the start of each step.
@@ -39,20 +68,31 @@ class StepValues:
 
     def __call__(self, groups: Sequence[Group], seed: int) -> Prepared:
         """The groups, which are split, with their ``step_values``, without those of a state that nothing graded."""
+        rolled = self.roll_out(groups, seed)
+        prepared = [
+            replace(group, step_values=tuple(tuple(state.mean for state in row) for row in rows))
+            for group, rows in zip(groups, rolled.states, strict=True)
+            if rows is not None
+        ]
+        return Prepared(prepared, rolled.unscored, rolled.work)
+
+    def roll_out(self, groups: Sequence[Group], seed: int) -> RolledOut:
+        """What was seen of the states of the groups, which are split."""
         states = [_states(index, group) for index, group in enumerate(groups)]
         wanted = dict.fromkeys(state for rows in states for row in rows for state in row)
         values, unscored, work = self._values([group.prompt for group in groups], list(wanted), seed)
-        prepared = [
-            replace(group, step_values=tuple(tuple(values[state] for state in row) for row in rows))
-            for group, rows in zip(groups, states, strict=True)
+        found = [
+            tuple(tuple(values[state] for state in row) for row in rows)
             if all(state in values for row in rows for state in row)
+            else None
+            for rows in states
         ]
-        return Prepared(prepared, unscored, work)
+        return RolledOut(found, unscored, work)
 
     def _values(
         self, prompts: Sequence[Prompt], states: Sequence[State], seed: int
-    ) -> tuple[dict[State, float], list[Unscored], Work]:
-        """Mean reward from each state over the continuations that could be graded, those that could not, and the work.
+    ) -> tuple[dict[State, StateValue], list[Unscored], Work]:
+        """Each state's value, the continuations that could not be graded, and the work.
 
         A state has no value where none could.
         """
@@ -65,7 +105,7 @@ class StepValues:
                 unscored.append(Unscored(prompts[state[0]].problem.problem_id, one.text, one.verdict.detail))
             else:
                 rewards.setdefault(state, []).append(one.reward)
-        return {state: fmean(found) for state, found in rewards.items()}, unscored, work
+        return {state: StateValue(fmean(found), len(found)) for state, found in rewards.items()}, unscored, work
 
     def _continue(
         self, prompts: Sequence[Prompt], states: Sequence[State], seed: int

@@ -17,7 +17,7 @@ def make_sample(
     return Sample(
         problem_id,
         data_source,
-        question=f"question of {problem_id}",
+        question_hash=f"question of {problem_id}",
         prompt_hash="0" * 16,
         kind=kind,
         number=number,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -11,12 +11,15 @@ import pytest
 import yaml
 
 from spro import __version__
+from spro.cli import main
 from spro.errors import ConfigError, DataError, ModelError, RunFolderError, UserError, WorkerError
-from spro.evaluate import evaluate_command, evaluate_prompts
+from spro.evaluate import ProblemResult, evaluate_command, evaluate_prompts, show_command
 from spro.evaluate.config import EvalConfig
+from spro.evaluate.settle import as_run
 from spro.models import load_policy
 from spro.rollout import EmbeddedEngine, Sampling
 from spro.tasks import encode_prompts, load_suite
+from spro.train.grading import Grading
 from spro.verify import Status, verify_chain
 from tests.models import save_model_folder
 from tests.unit.evaluate.builders import lines_of, write_math500
@@ -109,6 +112,7 @@ def test_the_core_says_the_same_as_the_command() -> None:
     lines = lines_of(Path("a"))
     assert [one.problem_id for one in results] == [line["problem_id"] for line in lines]
     assert [one.scores for one in results] == [(line["score"],) for line in lines]
+    assert [one.correct for one in results] == [(line["status"] == "correct",) for line in lines]
     assert [one.lengths for one in results] == [(line["tokens"],) for line in lines]
     assert {one.data_source for one in results} == {"chain"}
     assert {status for one in results for status in one.statuses} <= {*Status}
@@ -178,7 +182,7 @@ def test_two_evaluations_are_compared_on_the_problems_of_both(capsys: pytest.Cap
     assert told["left_out"] == {"greedy pass@1": 8}
     assert told["differences"]["greedy pass@1"]["Chain"]["value"] == 0.0
     assert "8 problems are left out" in capsys.readouterr().out
-    assert evaluate_command("a", None, [], against=Path("b")) == 0, "a finished evaluation in the place of a model"
+    assert main(["eval", "a", "--against", "b"]) == 0, "a finished evaluation in the place of a model"
     said = capsys.readouterr().out
     assert "builtin:chain on Chain arithmetic" in said
     assert "greedy pass@1: a minus b" in said
@@ -197,6 +201,7 @@ WRONG: list[tuple[str, str | None, list[str], type[UserError], str]] = [
     ("builtin:chain", "chain", ["rollout.max_row=4"], ConfigError, r"'rollout\.max_row'; did you mean 'max_rows'"),
     ("builtin:chain", "chain", ["samples"], ConfigError, "cannot read 'samples'; settings are written key=value"),
     ("builtin:chain", "chain", ["model.path=x"], ConfigError, "the model stands behind 'spro eval'"),
+    ("builtin:chain", "chain", ["model={path: x}"], ConfigError, "makes the model 'x': it stands behind 'spro eval'"),
     ("builtin:chain", "chain", ["path=x.jsonl"], ConfigError, "problems of the suite 'chain' are generated"),
     ("builtin:chain", "chain", ["rollout.max_response_length=256"], ConfigError, "the model has 256 positions"),
     ("builtin:chain", "chain", [LEVEL], ConfigError, "wants the column 'level'"),
@@ -221,16 +226,78 @@ def test_a_run_folder_is_no_model() -> None:
         on_chain("out=a", model="run")
 
 
-def test_an_evaluation_is_shown_and_not_evaluated() -> None:
+def test_an_evaluation_is_shown_and_not_evaluated(capsys: pytest.CaptureFixture[str]) -> None:
     assert on_chain("out=a") == 0
-    with pytest.raises(ConfigError, match="'a' is an evaluation, whose numbers are shown"):
-        on_chain(model="a")
+    for words in (["--suite", "chain"], ["samples=2"], ["--resume"], ["--export", "lm-eval"]):
+        assert main(["eval", "a", *words]) == 2
+        assert "'a' is an evaluation, whose numbers are shown" in capsys.readouterr().err
     with pytest.raises(
         RunFolderError, match=r"'a' exists already; go on with it by --resume, choose another with out="
     ):
         on_chain("out=a")
     Path("a/result.json").unlink()
     with pytest.raises(DataError, match="spro eval builtin:chain --suite chain out=a --resume"):
-        evaluate_command("a", None, [])
+        show_command(Path("a"))
     with pytest.raises(DataError, match="'a' is not finished"):
         on_chain("out=b", against=Path("a"))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "line"),
+    [
+        ("result.json", lambda text: text[:40], r"result\.json' is damaged: Invalid JSON: EOF .* --resume"),
+        ("result.json", lambda text: "[]", r"result\.json' is damaged: Input should be"),
+        (
+            "result.json",
+            lambda text: text.replace('"too_long"', '"too_lon"'),
+            r"damaged: asked\.too_long: Field required",
+        ),
+        (
+            "result.json",
+            lambda text: text.replace('"template": "none"', '"template": 3'),
+            r"template: Input should be a",
+        ),
+        ("samples.jsonl", lambda text: text.replace('"number": 0', '"number": "0"', 1), r"line 1 .*: number is '0'"),
+    ],
+)
+def test_a_damaged_file_is_one_line(name: str, change: Callable[[str], str], line: str) -> None:
+    assert on_chain("out=a", "max_problems=2") == 0
+    place = Path("a", name)
+    place.write_text(change(place.read_text()))
+    with pytest.raises(DataError, match=line) as caught:
+        show_command(Path("a"))
+    assert "\n" not in str(caught.value)
+
+
+def some_halves(completions: Sequence[Any], **columns: Any) -> list[float]:
+    """Right in part only."""
+    return [0.5 for _ in completions]
+
+
+def test_progress_tells_greedy_and_sampled_answers_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert on_chain("out=a", "samples=2", "temperature=1.0", f"verify.function.path={HERE}.some_halves") == 0
+    assert "problem 20/20  greedy accuracy 0  sampled score 0.5  length " in capsys.readouterr().err
+
+
+def core_results(function: str, sampling: Sampling, **further: Any) -> list[ProblemResult]:
+    """Three problems, graded by a function of this file."""
+    verify = {"function": {"path": f"{HERE}.{function}"}}
+    config = EvalConfig.model_validate({"suite": "chain", "model": {"path": "builtin:chain"}, "verify": verify})
+    policy = load_policy("builtin:chain", "cpu")
+    problems, report = load_suite("chain", None, lambda *_: "", 3)
+    prompts = encode_prompts(policy.tokenizer, problems, 64, report)
+    engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 256)
+    with Grading(as_run(config, 192)) as grading:
+        grading.prepare({"chain"})
+        return [*evaluate_prompts(engine, grading.judge(policy.tokenizer), prompts, sampling, 0, **further)]
+
+
+def test_an_answer_right_in_part_has_a_score_and_is_not_correct() -> None:
+    results = core_results("some_halves", Sampling(2, 16, 1.0))
+    assert [(one.scores, one.correct) for one in results] == [((0.5, 0.5), (False, False))] * 3
+
+
+def test_the_core_refuses_answers_of_which_too_many_have_no_score() -> None:
+    assert [one.scores for one in core_results("no_grades", Sampling(1, 16, 0.0))] == [()] * 3
+    with pytest.raises(WorkerError, match=r"3 of 3 answers could not be graded, more than .* = 50%"):
+        core_results("no_grades", Sampling(1, 16, 0.0), max_unscored_share=0.5)

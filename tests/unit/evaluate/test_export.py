@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from spro.cli import main
 from spro.errors import ConfigError, RunFolderError
-from spro.evaluate import evaluate_command
+from spro.evaluate import export_command
 from spro.verify import verify_math
 from tests.eurus import code_row, math_row, write
 from tests.models import save_model_folder
@@ -23,7 +24,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def export(model: str | Path, suite: str, *words: str) -> int:
-    return evaluate_command(str(model), suite, ["rollout.max_response_length=24", *words, "out=task"], export="lm-eval")
+    return export_command(str(model), suite, ["rollout.max_response_length=24", *words, "out=task"])
 
 
 def rows_of(folder: str = "task") -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ def test_messages_become_what_lm_eval_asks_with() -> None:
         export(chat, "eurus", f"path={write(Path('turns.jsonl'), [turns])}")
 
 
-def test_what_lm_eval_cannot_do_is_refused_and_nothing_is_written() -> None:
+def test_what_lm_eval_cannot_do_is_refused_and_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     model = save_model_folder(Path("model"), "qwen2")
     data = write(Path("eurus.jsonl"), [math_row(1), code_row(2)])
     with pytest.raises(
@@ -93,9 +94,24 @@ def test_what_lm_eval_cannot_do_is_refused_and_nothing_is_written() -> None:
         export(model, "eurus", f"path={data}")
     with pytest.raises(ConfigError, match="cannot export the suite 'calculator': lm-eval has no tools"):
         export("builtin:calculator", "calculator")
-    with pytest.raises(ConfigError, match="--export writes a task and asks nothing: leave out --resume"):
-        evaluate_command("builtin:chain", "chain", ["out=task"], against=None, resume=True, export="lm-eval")
+    for further in (["--resume"], ["--against", "a"]):
+        assert main(["eval", "builtin:chain", "--suite", "chain", "out=task", "--export", "lm-eval", *further]) == 2
+        assert "--export writes a task and asks nothing: leave out --resume and --against" in capsys.readouterr().err
     assert not Path("task").exists()
     Path("task").mkdir()
     with pytest.raises(RunFolderError, match="'task' exists already"):
         export("builtin:chain", "chain")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["verify.function.path=my.judge"], r"verify\.function 'my\.judge': the task grades by the verifiers of spro"),
+        (["temperature=0.7"], r"samples=1 at temperature 0\.7: the task asks for one greedy answer a problem"),
+        (["samples=8", "temperature=1.0", "greedy=false"], "samples=8 at temperature 1: .* leave out samples"),
+    ],
+)
+def test_settings_that_a_task_would_ignore_are_refused(words: list[str], line: str) -> None:
+    with pytest.raises(ConfigError, match=line):
+        export("builtin:chain", "chain", *words)
+    assert not Path("task").exists()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spro.evaluate.numbers import GREEDY, average_columns, by_column, mean_interval, measure, powers
+from spro.evaluate.numbers import GREEDY, average_columns, by_column, measure, powers
 from spro.evaluate.samples import Answered
 from spro.statistics import average_score
 from tests.unit.evaluate.builders import make_problem
@@ -103,13 +103,6 @@ def test_the_average_of_one_column_is_the_column() -> None:
     for name, estimate in numbers.metrics.items():
         for field in ("value", "se", "low", "high", "n"):
             assert getattr(average[name], field) == pytest.approx(getattr(estimate, field), abs=1e-12)
-
-
-@given(st.lists(st.tuples(*[st.floats(0, 1)] * 3).map(lambda ends: tuple(sorted(ends))), min_size=1, max_size=8))
-def test_an_interval_of_means_is_inside_the_mean_of_the_intervals(columns: list[tuple[float, float, float]]) -> None:
-    low, high = (fmean(column[place] for column in columns) for place in (0, 2))
-    mean, below, above = mean_interval([(value, low, high) for low, value, high in columns])
-    assert low - 1e-9 <= below <= mean <= above <= high + 1e-9
 
 
 def test_columns_come_in_the_order_of_the_suite() -> None:

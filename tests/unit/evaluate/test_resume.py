@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from spro.errors import ConfigError, RunFolderError
+from spro.errors import ConfigError, DataError, RunFolderError
 from spro.evaluate import evaluate_command
-from spro.train.run_folder import lock_folder
+from spro.folders import lock_folder
 from tests.e2e.lives import Blow, Fuse, Nursery, nursery
 from tests.unit.evaluate.builders import lines_of
 
@@ -135,6 +135,22 @@ def test_other_settings_are_refused_by_name(straight: Path, tmp_path: Path, word
     with pytest.raises(ConfigError, match="suite is calculator, and the evaluation was begun with chain"):
         evaluate_command("builtin:chain", "calculator", [f"out={folder}"], resume=True)
     assert before == {name: (folder / name).read_bytes() for name in before}
+
+
+def test_a_folder_with_quotes_around_its_name_is_the_same_folder(straight: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(straight, tmp_path / "my run")
+    with pytest.raises(ConfigError, match=r"temperature is 0\.5, and the evaluation was begun with 1\.0"):
+        evaluate_command("builtin:chain", None, [f"out='{folder}'", "temperature=0.5"], resume=True)
+    (folder / "samples.jsonl").write_text("")
+    assert evaluate_command("builtin:chain", None, [f"out='{folder}'"], resume=True) == 0
+    assert_same(folder, straight)
+
+
+def test_what_it_was_begun_with_is_damaged(straight: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(straight, tmp_path / "a")
+    (folder / "identity.json").write_text('{"model": "x"}')
+    with pytest.raises(DataError, match=r"identity\.json' is damaged: questions: Field required; begin another"):
+        go_on(folder)
 
 
 def test_what_changes_no_sample_may_change(straight: Path, tmp_path: Path) -> None:

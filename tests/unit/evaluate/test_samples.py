@@ -32,8 +32,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     [
         ("{", "Expecting"),
         ("[]", "indices"),
-        ('{"kind": "greedy"}', "'status'"),
-        ('{"kind": "x"}', "'x' is not a valid"),
+        ('{"kind": "greedy"}', "'problem_id'"),
+        (json_line(make_sample("a", 1.0)).strip().replace('"sampled"', '"x"'), "'x' is not a valid"),
+        (json_line(make_sample("a", 1.0)).strip().replace('"score": 1.0', '"score": "high"'), "score is 'high'"),
+        (
+            json_line(make_sample("a", 1.0)).strip().replace('"problem_id": "a"', '"problem_id": []'),
+            r"problem_id is \[\]",
+        ),
     ],
 )
 def test_a_line_that_is_no_sample_is_named(tmp_path: Path, line: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spro.credit import METHODS, Method, TokenBatch
 from spro.errors import ConfigError
-from spro.lab.oracle.config import BLOCKS, dump_config, parse_config
+from spro.lab.oracle.config import BLOCKS, parse_config
 from spro.lab.oracle.drift import warm_start
 from spro.lab.oracle.experience import Recipe, Scene, Vine, batch_gradients
 from spro.lab.oracle.samples import Sampler
@@ -18,6 +18,7 @@ from spro.lab.oracle.study import run_study, score_methods, stated_method
 from spro.lab.oracle.table import written
 from spro.lab.oracle.truth import exact_truth
 from spro.lab.oracle.world import arithmetic_world
+from spro.settings import dump_config
 from tests.strategies import default_method
 from tests.unit.lab.enumeration import all_responses, padded, random_policy, tiny_world
 
@@ -198,6 +199,8 @@ def test_lists_are_written_with_commas_and_rloo_is_always_there() -> None:
     config = parse_config(["methods=spro, grpo", "lengths=3,5", "drifts="])
     assert config.method_names == ("grpo", "rloo", "spro")
     assert (config.lengths, config.drifts) == ((3, 5), ())
+    assert parse_config(["methods=[spro, grpo]", "lengths=[3,5]", "drifts=[]"]) == config
+    assert parse_config(["methods=spro", "drifts=0", "lengths=3"]).drifts == (0.0,)
     assert "lengths:\n- 3\n- 5\n" in dump_config(config)
 
 

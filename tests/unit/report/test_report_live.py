@@ -71,6 +71,23 @@ def test_a_run_that_is_damaged_keeps_its_last_page_and_says_why(full: Any) -> No
     assert live.show().state == "metrics.jsonl is gone; this is its last page"
 
 
+def test_a_page_that_cannot_be_made_says_so_until_it_can(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours in what a run may hold: nobody knows which, so the script of the page is taken away."""
+    live = LiveRun(full.path)
+    good = live.show()
+    monkeypatch.setattr("spro.report.live.package_file", lambda name: (full.path / "none" / name).read_text())
+    append(full.path, json.dumps({"step": 121, "accuracy": 0.9}) + "\n")
+    for _ in range(2):
+        shown = live.show()
+        assert shown.page is good.page
+        assert shown.state.startswith("the page of now cannot be made (FileNotFoundError: ")
+        assert shown.state.endswith("); this is the last one")
+    monkeypatch.undo()
+    append(full.path, json.dumps({"step": 122, "accuracy": 0.9}) + "\n")
+    assert live.show().step == "step 122"
+    assert "cannot be made" not in live.show().state
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(3, "written [34] s ago"), (30, "written 3[01] s ago"), (2000, "nothing new for 33 min 2[0-9] s: it was stopped")],
@@ -124,7 +141,7 @@ def test_what_cannot_be_watched(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="is a file"):
         watch_command(tmp_path / "file")
-    with pytest.raises(RunFolderError, match="is no folder"):
-        watch_command(tmp_path / "none" / "run")
+    with pytest.raises(RunFolderError, match="file is a file: check the path"):
+        watch_command(tmp_path / "file" / "run")
     with pytest.raises(ConfigError, match="port -1 is none"):
         watch_command(tmp_path, -1)

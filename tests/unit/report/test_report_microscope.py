@@ -132,6 +132,73 @@ def test_long_responses_are_cut_about_the_place_to_see_and_the_page_stays_small(
     assert "in between are left out" not in write_microscope(whole).read_text()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tokens": "many"},
+        {"groups": -1},
+        {"groups": 1e400},
+        {"accuracy": None},
+        {"accuracy": float("nan")},
+        {"mean_log_ratio": 10**400},
+        {"policy": ["a\nb"]},
+        {"shown": None},
+        {"opposite": [[0.0, 0.25]]},
+        {"opposite": [0.0, 0.25]},
+        {"meanings": []},
+        {"methods": [{"name": "spro", "given": ""}]},
+        {"methods": [{"name": "spro", "given": "", "terms": "outcome"}]},
+        {"truths": ["exact"]},
+        {"notes": 3},
+    ],
+    ids=str,
+)
+def test_a_damaged_value_is_one_line(change: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [line(list("8*2;6"), 1.0)], **change)
+    with pytest.raises(RunFolderError, match="is damaged") as caught:
+        write_microscope(folder)
+    assert "\n" not in str(caught.value)
+    assert not (folder / "microscope.html").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tokens": []},
+        {"tokens": "8*2;6"},
+        {"response_mask": [True]},
+        {"old_log_probs": None},
+        {"truths": {"exact": {"values": "none", "errors": None}}},
+        {"disagreement": {"score": 1.0, "token": 99, "sentence": ""}},
+        {"disagreement": {"score": 10**400, "token": 0, "sentence": ""}},
+    ],
+    ids=str,
+)
+def test_a_damaged_response_is_one_line(change: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [line(list("8*2;6"), 1.0) | change])
+    with pytest.raises(RunFolderError, match="is damaged") as caught:
+        write_microscope(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_nested_beyond_measure_is_one_line(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [line(list("8*2;6"), 1.0)])
+    (folder / "measures.json").write_text("[" * 100_000)
+    with pytest.raises(RunFolderError, match="is damaged"):
+        write_microscope(folder)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.7])
+def test_responses_that_are_cut_off_are_one_line(kept: float, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [line(list("8*2;6"), 1.0), line(list("8*2;6"), 1.0)])
+    page = write_microscope(folder).read_bytes()
+    whole = (folder / "rollouts.jsonl").read_text()
+    (folder / "rollouts.jsonl").write_text(whole[: int(kept * len(whole))])
+    with pytest.raises(RunFolderError, match=r"is damaged .*rollouts.jsonl has [01] of the 2 responses"):
+        write_microscope(folder)
+    assert (folder / "microscope.html").read_bytes() == page
+
+
 def test_numbers_that_are_none_are_a_dash(tmp_path: Path, parse: Any) -> None:
     odd = line(list("8*2;6"), 1.0)
     odd["methods"]["spro"]["advantages"] = [1.0, None]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from spro.errors import RunFolderError
+from spro.folders import WRITING
 from spro.report import write_report
 
 
@@ -27,7 +28,7 @@ def table_of(page: str, chart: str) -> dict[str, dict[int, str]]:
 def test_the_page_is_written_beside_the_run(full: Any) -> None:
     path = write_report(full.path)
     assert path == full.path / "report.html"
-    assert not [p for p in full.path.iterdir() if p.name.endswith(".tmp")]
+    assert not [p for p in full.path.iterdir() if p.name.startswith(WRITING)]
     assert sorted(p.name for p in full.path.iterdir()) == ["config.yaml", "metrics.jsonl", "report.html", "rollouts"]
 
 

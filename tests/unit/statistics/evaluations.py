@@ -6,11 +6,14 @@ prints the table of docs/statistics.md. The lines of seeds are of 500 comparison
 """
 
 from collections.abc import Callable
+from statistics import fmean
 
 import numpy as np
 from numpy.random import Generator
 from scipy.special import betaln
 
+from spro.statistics import Estimate, column_average, ratio_of_times
+from spro.statistics.columns import balanced
 from spro.statistics.crossed import crossed_mean
 from spro.statistics.paired import shrunk_mean, student
 from spro.statistics.pass_at_k import pass_values
@@ -85,6 +88,53 @@ def crossed(seeds: int, seed_spread: float, evaluations: int = 500) -> Coverage:
     return cover
 
 
+def columns_of(shape: tuple[float, float], n: int) -> list[tuple[tuple[float, float], int]]:
+    """An eighth, a quarter and the rest of the problems: a shape, its mirror image, and an even one."""
+    a, b = shape
+    return [((a, b), n // 8), ((b, a), n // 4), ((a, a), n - n // 8 - n // 4)]
+
+
+def column_averages(samples: int) -> Coverage:
+    def cover(generator: Generator, shape: tuple[float, float], n: int) -> float:
+        columns = columns_of(shape, n)
+        chances = [generator.beta(*each, (EVALUATIONS, size)) for each, size in columns]
+        tables = [generator.binomial(samples, each) / samples for each in chances]
+        ends = [np.stack([table.mean(axis=1), *share_interval(table)], axis=1) for table in tables]
+        means = [
+            column_average([Estimate(value, 0.0, low, high, n) for value, low, high in row])
+            for row in zip(*ends, strict=True)
+        ]
+        low, high = (np.array([getattr(one, end) for one in means]) for end in ("low", "high"))
+        return held(low, high, fmean(moment(each, 1) for each, _ in columns))
+
+    return cover
+
+
+def column_pairs(samples: int, power: float) -> Coverage:
+    """``paired``, for the mean of the columns."""
+
+    def cover(generator: Generator, shape: tuple[float, float], n: int) -> float:
+        columns = columns_of(shape, n)
+        chances = np.hstack([generator.beta(*each, (EVALUATIONS, size)) for each, size in columns])
+        better, other = (generator.binomial(samples, each) / samples for each in (chances**power, chances))
+        labels = [str(number) for number, (_, size) in enumerate(columns) for _ in range(size)]
+        center, se = shrunk_mean(balanced((better - other)[:, None], labels)[:, 0])
+        low, high, _ = student(center, se, n - 1)
+        return held(low, high, fmean(moment(each, power) - moment(each, 1) for each, _ in columns))
+
+    return cover
+
+
+def ratio_coverage(seeds: int, comparisons: int = 500) -> float:
+    """Times of two methods, lognormal with a spread of 0.3, one in the median twice as quick; paired by nothing."""
+    generator = np.random.default_rng(seeds)
+    found = [
+        ratio_of_times(2 * np.exp(0.3 * theirs), np.exp(0.3 * own))
+        for theirs, own in generator.normal(size=(comparisons, 2, seeds))
+    ]
+    return float(np.mean([(one.low or 0.0) <= 2 <= (one.high or np.inf) for one in found]))
+
+
 def held(low: np.ndarray, high: np.ndarray, truth: float) -> float:
     return float(np.mean((low <= truth) & (truth <= high)))
 
@@ -100,19 +150,26 @@ MEASURES: dict[str, Coverage] = {
     "paired, 4 samples": paired(4, 0.5),
     "paired, 8 samples": paired(8, 0.5),
 }
+COLUMNS: dict[str, Coverage] = {
+    "columns, avg@1": column_averages(1),
+    "columns, avg@4": column_averages(4),
+    "columns, paired, 1 sample, equal": column_pairs(1, 1.0),
+    "columns, paired, 1 sample": column_pairs(1, 0.5),
+    "columns, paired, 4 samples": column_pairs(4, 0.5),
+}
 SEEDS = {f"{seeds} seeds, spread {spread:g}": crossed(seeds, spread) for seeds in (2, 3, 5) for spread in (0, 0.2, 0.6)}
 
 
 def measure(name: str, shape: str, n: int) -> float:
     """The same number each time."""
-    cover = (MEASURES | SEEDS)[name]
+    cover = (MEASURES | COLUMNS | SEEDS)[name]
     return cover(np.random.default_rng([*name.encode(), *shape.encode(), n]), SHAPES[shape], n)
 
 
 def main() -> None:
     """Print the table."""
     print("| | " + " | ".join(SHAPES) + " |\n|---|" + "---|" * len(SHAPES))
-    for name in MEASURES | SEEDS:
+    for name in MEASURES | COLUMNS | SEEDS:
         cells = (" / ".join(f"{100 * measure(name, shape, n):.1f}" for n in SIZES) for shape in SHAPES)
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 

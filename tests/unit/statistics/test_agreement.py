@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from spro.errors import StatisticsError
 from spro.statistics import Agreement, correlation, sign_agreement
+from spro.statistics.resampling import RESAMPLES, resampled_counts
 
 
 def tokens(groups: int, each: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -68,6 +69,14 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     x, y, clusters = tokens(5, 4, 0)
     assert correlation(x, y, clusters, seed=1) == correlation(x, y, clusters, seed=1)
     assert correlation(x, 3 * y + 1, clusters).low == pytest.approx(correlation(x, y, clusters).low)
+
+
+def test_resamples_are_drawn_once_and_cannot_be_written_into() -> None:
+    counts = resampled_counts(7, 3)
+    assert resampled_counts(7, 3) is counts
+    assert counts.sum(axis=1).tolist() == [7.0] * RESAMPLES
+    with pytest.raises(ValueError, match="read-only"):
+        counts[0, 0] = 1
 
 
 def test_what_does_not_vary_has_no_correlation_and_what_is_silent_no_sign() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spro.errors import StatisticsError
-from spro.statistics import Reach, time_to_reach
+from spro.statistics import Ratio, Reach, ratio_of_times, time_to_reach
 
 Curve = tuple[list[float], list[float]]
 NEVER: Curve = ([0.0, 10.0], [0.0, 0.4])
@@ -66,3 +66,45 @@ def test_value_is_the_median_and_lies_in_its_interval(places: list[int], never: 
 def test_what_is_no_curve_is_refused(curves: list[Curve], message: str) -> None:
     with pytest.raises(StatisticsError, match=message):
         time_to_reach(curves, 0.5)
+
+
+def test_a_ratio_is_that_of_the_medians() -> None:
+    found = ratio_of_times([10.0, 12.0, 30.0, 14.0], [5.0, 7.0, 6.0, 4.0])
+    assert found.value == 13 / 5.5
+    # Resampled in pairs: a seed that is drawn again is so for both.
+    assert (found.low, found.high) == (12 / 7, 30 / 6)
+    assert ratio_of_times([10.0], [5.0]) == Ratio(2.0, None, None)
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=2, max_size=9))
+def test_a_ratio_lies_in_its_interval_whatever_the_order(pairs: list[tuple[int, int]]) -> None:
+    theirs, own = ([float(pair[side]) for pair in pairs] for side in (0, 1))
+    found = ratio_of_times(theirs, own)
+    assert found.value == pytest.approx(statistics.median(theirs) / statistics.median(own))
+    assert found.low is not None
+    assert found.high is not None
+    ratios = [a / b for a in theirs for b in own]
+    assert min(ratios) - 1e-9 <= found.low <= found.high <= max(ratios) + 1e-9
+    assert ratio_of_times([3 * time for time in theirs], own).value == pytest.approx(3 * found.value)
+
+
+def test_runs_that_never_got_there_take_the_ends_away() -> None:
+    assert ratio_of_times([10.0] * 3, [5.0, 5.0, math.inf]) == Ratio(2.0, 0.0, 2.0)
+    assert ratio_of_times([10.0, 10.0, math.inf], [5.0] * 3) == Ratio(2.0, 2.0, None)
+    assert ratio_of_times([10.0, 10.0, math.inf], [5.0, 5.0, math.inf]) == Ratio(2.0, 0.0, None)
+    for theirs, own in (([math.inf], [5.0]), ([5.0], [math.inf]), ([math.inf], [math.inf])):
+        assert ratio_of_times(theirs, own) == Ratio(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "own", "message"),
+    [
+        ([], [], "theirs has 0 times and own 0"),
+        ([1.0], [1.0, 2.0], "theirs has 1 times and own 2"),
+        ([1.0, -1.0], [1.0, 2.0], r"theirs\[1\] is -1\.0"),
+        ([1.0], [math.nan], r"own\[0\] is nan"),
+    ],
+)
+def test_what_are_no_times_is_refused(theirs: list[float], own: list[float], message: str) -> None:
+    with pytest.raises(StatisticsError, match=message):
+        ratio_of_times(theirs, own)

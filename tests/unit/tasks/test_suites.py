@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spro.config import CalculatorTask, ChainTask
 from spro.errors import ConfigError, DataError
 from spro.tasks import SUITES, LoadReport, Problem, load_suite, load_task
+from spro.tasks.suites import LabSuite
 from spro.verify.code.tests import CodeTests
 from spro.verify.math.truth import MathTruth
 from tests import eurus
@@ -202,6 +203,12 @@ def test_olympiad_rows_that_are_not_english_text_of_mathematics_are_counted(tmp_
     }
 
 
+def test_worked_answers_are_no_final_ones(tmp_path: Path) -> None:
+    rows = [{"question": "1+1?", "answer": "It is 2. #### 2", "url": "x/y"}]
+    with pytest.raises(DataError, match=r"row 1: answer is worked out .* its suite is gsm8k"):
+        load_rows("amc", tmp_path, rows)
+
+
 def test_gsm8k(tmp_path: Path) -> None:
     rows = [{"question": "1+1?", "answer": "It is <<1+1=2>>2.\n#### 2"}, {"question": "Big?", "answer": "#### 1,234"}]
     problems, _ = load_rows("gsm8k", tmp_path, rows, "test-00000-of-00001.parquet")
@@ -342,4 +349,5 @@ def test_every_suite_says_what_it_is() -> None:
         assert suite.name == name
         assert suite.title
         assert suite.columns
-        assert (suite.adapter is None) == (suite.hub_id == "") == (suite.generate is not None)
+        assert suite.origin
+    assert [name for name, suite in SUITES.items() if isinstance(suite, LabSuite)] == ["chain", "calculator"]

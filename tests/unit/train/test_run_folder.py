@@ -17,7 +17,7 @@ from spro.settings import load_config
 from spro.train.checkpoint import Checkpoints
 from spro.train.companions import policy_optimizer
 from spro.train.interrupt import StopRequest
-from spro.train.run_folder import RunFolder, pick_run_dir, replace_text
+from spro.train.run_folder import RunFolder, pick_run_dir
 from spro.train.saving import Saving
 from spro.train.state import RunState
 from tests.unit.train.builders import make_group, make_scorer
@@ -147,12 +147,3 @@ def test_what_a_run_logged_behind_its_checkpoint_is_forgotten(tmp_path: Path) ->
     folder.cut_back(-1, -1)
     assert steps("metrics.jsonl") == steps("unscored.jsonl") == []
     assert list(folder.rollouts.iterdir()) == []
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("old")
-    monkeypatch.setattr(Path, "replace", lambda *words: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="No space"):
-        replace_text(path, "new")
-    assert path.read_text() == "old"

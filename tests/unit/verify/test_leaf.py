@@ -2,6 +2,7 @@ import pytest
 
 from spro.verify.math.latex import plain_latex
 from spro.verify.math.leaf import Likeness, likeness, read_leaf, with_unit, without_heads
+from spro.verify.math.units import unit_named
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,24 @@ def test_percentage_is_its_value():
 )
 def test_likeness(gold, answer, expected):
     assert likeness(read_leaf(plain_latex(gold)), read_leaf(plain_latex(answer)))[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "answer", "refused"),
+    [
+        ("%", r"4.2 \text{ km}", "it is in km and not in %"),
+        ("%", r"4.2^\circ", "it is in ° and not in %"),
+        ("%", r"4.2\%", ""),
+        ("%", "4.2", ""),
+        ("%", r"4.2 \text{ of all}", ""),
+        ("kg", r"4.2\%", "it is in % and not in kg"),
+        ("kg", r"420\%", "it is in % and not in kg"),
+        ("", r"420\%", ""),
+    ],
+)
+def test_a_percent_sign_is_held_against_other_units(unit, answer, refused):
+    gold = with_unit(read_leaf("4.2"), unit_named(unit))
+    assert likeness(gold, read_leaf(plain_latex(answer)))[1] == refused
 
 
 @pytest.mark.parametrize(

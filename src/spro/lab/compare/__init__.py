@@ -3,7 +3,8 @@
 One direction, no back and forth:
 
     config       the settings
-    plan         those of every run, checked
+    problems     which held-out ones all are measured on
+    plan         the settings of every run, checked
     folder       where things lie, and who may write
     processes    children that end with their parent
     measurement  what the program that measures is told

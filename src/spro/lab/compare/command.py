@@ -42,7 +42,7 @@ def compare_command(path: Path, words: Sequence[str], resume: bool = False, allo
     # Nothing of this machine: the folder may be moved, and its summaries committed.
     kept = config.model_copy(update={"run": shared, "out": None, "jobs": None})
     stop = Stop()
-    with opened_folder(kept, out, resume) as (folder, lock), noted_signals(stop):
+    with opened_folder(kept, plan.base.task, out, resume) as (folder, lock), noted_signals(stop):
         schedule = Schedule(config, plan, folder, allow_unsafe, _say)
         at_once = config.jobs or default_jobs(plan.base)
         runs = len(config.labels) * len(config.seeds)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from spro.config.section import Commas, Section, split_commas
+from spro.folders import next_numbered
 from spro.settings import load_settings, nearest
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}")
@@ -43,6 +44,8 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_label(value: Any) -> Any:
     """``[spro, grpo]`` stands for the credit methods of these names, each with its own defaults."""
+    if isinstance(value, str):
+        value = split_commas(value)
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         if len(set(value)) < len(value):
             raise ValueError(f"a method is named twice in {value}")
@@ -57,11 +60,7 @@ def _nested_run(value: Any) -> Any:
     return nested(value) if isinstance(value, dict) else value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FinalConfig(_Section):
+class FinalConfig(Section):
     """How the last policy of each run, and the model that all begin with, are measured on the held-out problems."""
 
     samples: Annotated[int, Field(ge=1, le=4096)] = 4
@@ -72,7 +71,7 @@ class FinalConfig(_Section):
     """The first so many; without it all."""
 
 
-class CompareConfig(_Section):
+class CompareConfig(Section):
     """What is compared."""
 
     out: Path | None = None
@@ -81,7 +80,7 @@ class CompareConfig(_Section):
     """Settings of ``spro train`` that all runs share, or a file of them, beside this one. Without it the lab run."""
     methods: Annotated[dict[str, dict[str, Any]], BeforeValidator(_by_label)]
     """Label -> the settings in which this method differs; or a list of names as ``spro methods`` prints them."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1), Commas] = (0, 1, 2)
     """Each method trains with each: the same seed is the same data in the same order."""
     baseline: str | None = None
     """The label that the others are held against; without it the first."""
@@ -152,8 +151,7 @@ def load_compare(path: Path, words: Sequence[str] = ()) -> tuple[CompareConfig, 
 
 def pick_out(config: CompareConfig, task: str) -> Path:
     """``config.out``, or the next free numbered folder under ``comparisons/``."""
-    names = (Path("comparisons") / f"{task}-{number:03d}" for number in count(1))
-    return config.out or next(path for path in names if not path.exists())
+    return config.out or next_numbered(Path("comparisons"), task)
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

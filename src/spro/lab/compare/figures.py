@@ -1,5 +1,6 @@
 """The figures of a comparison: the paper's Figures 1, 4 and 5 for what was run, and the same curves by other costs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ def _chart(comparison: Comparison, wanted: Wanted) -> Chart:
     for label, own in curves.items():
         places, table = on_common_places(own, grid)
         if places:
-            series, spans = _drawn(places, seed_band(table), len(own), wanted.share)
+            series, spans = _drawn(places, seed_band(table), len(own), 1.0 if wanted.share else math.inf)
             look = comparison.config.labels.index(label) % LOOKS
             lines.append(Line(label, wanted.metric, series, look, wanted.measured_seldom, spans))
     every = [place for line in lines for place in line.series.places] or [0.0]
@@ -76,14 +77,14 @@ def _chart(comparison: Comparison, wanted: Wanted) -> Chart:
 
 
 def _drawn(
-    places: Sequence[float], band: Band, seeds: int, share: bool
+    places: Sequence[float], band: Band, seeds: int, most: float
 ) -> tuple[Series, dict[float, tuple[float, float]]]:
     series = Series(tuple(places), band.mean)
     if seeds == 1:
         return series, {}
     ends = zip(places, band.low, band.high, strict=True)
-    # The bootstrap does not know that nothing of this is below 0, and that a share has another end.
-    return series, {place: (max(0.0, low), min(1.0, high) if share else high) for place, low, high in ends}
+    # The bootstrap does not know that nothing of this is below 0, or above what it can be at most.
+    return series, {place: (max(0.0, low), min(most, high)) for place, low, high in ends}
 
 
 def common_grid(methods: Sequence[Sequence[Curve]]) -> list[float]:

@@ -13,6 +13,7 @@ import torch
 
 from spro.errors import DataError, SproError, UserError
 from spro.evaluate import ProblemResult, evaluate_prompts
+from spro.folders import write_whole
 from spro.lab.compare.measurement import Measurement
 from spro.lab.compare.summary import Scores
 from spro.models import load_policy, restore_model
@@ -22,7 +23,6 @@ from spro.train.generators import seed_generators
 from spro.train.grading import Grading
 from spro.train.interrupt import StopRequest
 from spro.train.prepare import sampling_of
-from spro.train.run_folder import replace_text
 from spro.train.sampling import derive_seed
 from spro.train.speaker import build_speaker
 
@@ -33,6 +33,7 @@ def measure(measurement: Measurement) -> tuple[Scores, ...]:
     Raises:
         UserError: see ``load_policy`` and ``load_task``.
         DataError: no held-out problem fits the model.
+        WorkerError: more of the answers than ``verify.max_unscored_share`` could not be graded.
     """
     config = load_config(Path(measurement.config), ())
     model = config.model
@@ -53,18 +54,26 @@ def measure(measurement: Measurement) -> tuple[Scores, ...]:
         try:
             speaker.push(0)
             sampling = replace(sampling_of(config), group_size=measurement.samples)
-            seed = derive_seed(measurement.seed, "final")
-            sampled = evaluate_prompts(speaker.engine, judge, prompts, sampling, seed)
+            seed, share = derive_seed(measurement.seed, "final"), config.verify.max_unscored_share
+            sampled = evaluate_prompts(speaker.engine, judge, prompts, sampling, seed, share)
             greedy: Sequence[ProblemResult | None] = [None] * len(prompts)
             if measurement.greedy:
                 once = replace(sampling, group_size=1, temperature=0.0)
-                greedy = evaluate_prompts(speaker.engine, judge, prompts, once, seed)
+                greedy = evaluate_prompts(speaker.engine, judge, prompts, once, seed, share)
         finally:
             speaker.close()
-    return tuple(
-        Scores(one.problem_id, one.data_source, one.scores, other.scores[0] if other and other.scores else None)
-        for one, other in zip(sampled, greedy, strict=True)
-    )
+    return tuple(scores_of(one, other) for one, other in zip(sampled, greedy, strict=True))
+
+
+def scores_of(sampled: ProblemResult, greedy: ProblemResult | None) -> Scores:
+    """What a model did on one problem; half of the tests of a program are half a score, and no right answer.
+
+    Args:
+        sampled: the sampled answers.
+        greedy: the greedy answer to the same problem; None where it was not asked for.
+    """
+    is_right = float(greedy.correct[0]) if greedy is not None and greedy.correct else None
+    return Scores(sampled.problem_id, sampled.data_source, sampled.scores, is_right)
 
 
 def main(words: Sequence[str]) -> int:
@@ -75,7 +84,7 @@ def main(words: Sequence[str]) -> int:
     except SproError as error:
         print(f"spro: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
-    replace_text(Path(measurement.to), json.dumps([asdict(one) for one in scores]))
+    write_whole(Path(measurement.to), json.dumps([asdict(one) for one in scores]))
     return 0
 
 

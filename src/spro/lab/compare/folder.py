@@ -7,24 +7,25 @@ runs/            ordinary run folders, logs/ what their processes said
 scores/          final measurements on their way into the summaries
 """
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from spro.config import TaskConfig
 from spro.errors import ConfigError, RunFolderError
+from spro.folders import check_absent, lock_folder, write_whole
 from spro.lab.compare.config import CompareConfig, load_compare, run_name
+from spro.lab.compare.problems import problems_seed
 from spro.settings import dump_config
 
 SETTINGS = "compare.yaml"
-LOCK = ".lock"
 PATIENCE_S = 5.0
 """How long one waits for the children of a process that was killed, which die with it but not in the same moment."""
 FREE = ("out", "jobs", "baseline", "target_accuracy", "seeds", "methods")
-"""Settings that may change between the begin of a comparison and ``--resume``; a method that stays keeps its own."""
+"""Settings that may change between the begin of a comparison and ``--resume``; a method that stays keeps its own, and
+no seed may change the held-out problems."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,16 @@ class CompareFolder:
 
 
 @contextmanager
-def opened_folder(config: CompareConfig, out: Path, resume: bool) -> Iterator[tuple[CompareFolder, int]]:
+def opened_folder(
+    config: CompareConfig, task: TaskConfig, out: Path, resume: bool
+) -> Iterator[tuple[CompareFolder, int]]:
     """The folder with its settings written, and the descriptor of its lock.
+
+    Args:
+        config: of the comparison, as it is kept.
+        task: of all runs.
+        out: the folder.
+        resume: whether it may have been begun already.
 
     Raises:
         RunFolderError: it exists and is not to be resumed, is no comparison, cannot be written, or another process is
@@ -73,57 +82,32 @@ def opened_folder(config: CompareConfig, out: Path, resume: bool) -> Iterator[tu
         ConfigError: it is to be resumed with other settings than it was begun with.
     """
     folder = CompareFolder(out)
-    if out.exists() and not resume:
-        raise RunFolderError(f"{str(out)!r} exists already: go on with it by --resume, or choose another with out=")
+    if not resume:
+        check_absent(out, ": go on with it by --resume, or choose another with out=")
     if out.exists() and not folder.settings.is_file() and not _is_barely_begun(out):
         raise RunFolderError(f"cannot go on with {str(out)!r}: it is no comparison, it has no {SETTINGS}")
     try:
         out.mkdir(parents=True, exist_ok=resume)
-        lock = _locked(out)
+        lock = lock_folder(out, "compares in", PATIENCE_S)
     except OSError as error:
         raise RunFolderError(f"{str(out)!r} cannot be written ({error.strerror}): choose another with out=") from error
     try:
         if folder.settings.is_file():
-            _check_same(load_compare(folder.settings)[0], config)
+            _check_same(load_compare(folder.settings)[0], config, task)
         (out / "summaries").mkdir(exist_ok=True)
         (out / "configs").mkdir(exist_ok=True)
         (out / "scores").mkdir(exist_ok=True)
-        replace_text(folder.settings, dump_config(config))
+        write_whole(folder.settings, dump_config(config))
         yield folder, lock
     finally:
         os.close(lock)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    aside = path.with_name(f".writing-{path.name}")
-    aside.write_text(text, "utf-8", newline="\n")
-    aside.replace(path)
 
 
 def _is_barely_begun(out: Path) -> bool:
     return out.is_dir() and not any(out.glob("runs/*")) and not any(path.suffix == ".yaml" for path in out.iterdir())
 
 
-def _locked(out: Path) -> int:
-    """Held until this process and every child of it that has the descriptor has ended."""
-    descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    due = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() < due:
-                time.sleep(0.1)
-                continue
-            os.close(descriptor)
-            raise RunFolderError(
-                f"another process compares in {str(out)!r}; wait for it or end it, or choose another with out="
-            ) from error
-        return descriptor
-
-
-def _check_same(begun: CompareConfig, config: CompareConfig) -> None:
+def _check_same(begun: CompareConfig, config: CompareConfig, task: TaskConfig) -> None:
     for key in CompareConfig.model_fields.keys() - set(FREE):
         if getattr(begun, key) != getattr(config, key):
             raise ConfigError(
@@ -136,3 +120,9 @@ def _check_same(begun: CompareConfig, config: CompareConfig) -> None:
                 f"cannot go on: methods.{label} is {config.methods[label]}, and the comparison was begun with "
                 f"{begun.methods[label]}; set it back, or give the new one another label"
             )
+    if problems_seed(task, begun.seeds) != problems_seed(task, config.seeds):
+        raise ConfigError(
+            f"cannot go on: seeds is {list(config.seeds)}, and the comparison was begun with {list(begun.seeds)}, "
+            "whose seed has drawn the held-out problems that all are measured on; set it back, or begin another with "
+            "out="
+        )

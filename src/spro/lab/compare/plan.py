@@ -11,15 +11,26 @@ import torch
 from spro.config import Config
 from spro.errors import ConfigError
 from spro.lab.compare.config import CompareConfig, flatten, word_of
+from spro.lab.compare.problems import problems_seed
 from spro.settings import check_settings, load_config
 from spro.train.companions import find_needs, pick_teacher
 from spro.train.setup import build_credit, resolve
 
-SHARED = ("seed", "run_dir", "task", "model.path", "train.steps", "train.prompts_per_step", "evaluate")
+SHARED = (
+    "seed",
+    "run_dir",
+    "task",
+    "model.path",
+    "rollout.max_prompt_length",
+    "rollout.max_response_length",
+    "rollout.temperature",
+    "verify",
+    "train.steps",
+    "train.prompts_per_step",
+    "evaluate",
+)
 """What no method may set: with these equal, two runs of one seed see the same problems in the same order, as many of
-them, and are measured at the same steps."""
-GENERATED = ("chain", "calculator")
-"""Tasks whose held-out problems are never trained on, whatever the seed."""
+them, and are measured at the same steps, by the same grader, with answers sampled alike."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +60,12 @@ def make_plan(config: CompareConfig, words: Sequence[str]) -> Plan:
     """
     base = _load_base(config.run, words)
     for key in ("seed", "run_dir"):
-        if _is_set(config.run, words, key):
-            raise ConfigError(f"run sets {key}, which the comparison gives to each run; use seeds and out")
+        if key in base.model_fields_set:
+            where = f" ({config.run})" if isinstance(config.run, str) else ""
+            raise ConfigError(f"run{where} sets {key}, which the comparison gives to each run; use seeds and out")
     methods = {label: _load_method(base, label, settings) for label, settings in config.methods.items()}
     _check_measured(base)
-    return Plan(base, methods, _problems_seed(base, config.seeds))
+    return Plan(base, methods, problems_seed(base.task, config.seeds))
 
 
 def default_jobs(base: Config) -> int:
@@ -74,16 +86,12 @@ def _load_base(run: dict[str, Any] | str | None, words: Sequence[str]) -> Config
         raise ConfigError(f"run: {str(error).removeprefix('the command line: ')}") from error
 
 
-def _is_set(run: dict[str, Any] | str | None, words: Sequence[str], key: str) -> bool:
-    return (isinstance(run, dict) and run.get(key) is not None) or any(word.startswith(f"{key}=") for word in words)
-
-
 def _load_method(base: Config, label: str, settings: Mapping[str, Any]) -> Config:
     for key in SHARED:
         if _holds(settings, key.split(".")):
             raise ConfigError(
                 f"methods.{label} sets {key}, which all methods share, so that each sees the same data for as many "
-                "steps: set it under run"
+                "steps and is measured alike: set it under run"
             )
     shared = base.model_dump(mode="json")
     source = f"methods.{label}"
@@ -130,15 +138,3 @@ def _check_measured(base: Config) -> None:
         raise ConfigError(
             "run.evaluate.every is 0, and the learning curves are made of these evaluations: set it to 1 or more"
         )
-
-
-def _problems_seed(base: Config, seeds: Sequence[int]) -> int:
-    task = base.task
-    if task.type in GENERATED or getattr(task, "held_out_path", None):
-        return 0
-    if len(seeds) > 1:
-        raise ConfigError(
-            "run.task.held_out_problems takes other problems out for each seed, and what one seed holds out another "
-            "trains on: put them into a file and set run.task.held_out_path, or compare with one seed"
-        )
-    return seeds[0]

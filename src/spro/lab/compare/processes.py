@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from types import FrameType
+
+from spro.signals import on_signals
 
 PAUSE_S = 0.05
 """Between two looks at the children."""
@@ -19,19 +21,53 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
+class Kind(StrEnum):
+    """What a process does for its run."""
+
+    TRAIN = "train"
+    MEASURE = "measure"
+
+
 @dataclass(frozen=True)
 class Job:
     """One process to run.
 
     Attributes:
         name: of the run that it belongs to.
+        kind: what it does.
         words: behind the interpreter: a module and its arguments.
         log: file that both streams are appended to.
     """
 
     name: str
+    kind: Kind
     words: Sequence[str]
     log: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that is over.
+
+    Attributes:
+        job: what it was to do.
+        code: its exit code; minus a signal for one that was killed.
+        begin: bytes that its log had before it.
+    """
+
+    job: Job
+    code: int
+    begin: int
+
+    def said(self) -> str:
+        """What it wrote into its log; earlier processes, of a comparison that was stopped, may have written before it.
+
+        Raises:
+            OSError: the log cannot be read.
+        """
+        with self.job.log.open("rb") as log:
+            log.seek(self.begin)
+            return log.read().decode("utf-8", "replace")
 
 
 @dataclass
@@ -51,18 +87,11 @@ class Stop:
 def noted_signals(stop: Stop) -> Iterator[None]:
     """Note SIGINT, SIGTERM and SIGHUP in ``stop`` instead of dying of them; one that is ignored stays so."""
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, put_back: Callable[[], None]) -> None:
         stop.number, stop.times = number, stop.times + 1
 
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {each: signal.getsignal(each) for each in wanted if signal.getsignal(each) is not signal.SIG_IGN}
-    for each in before:
-        signal.signal(each, note)
-    try:
+    with on_signals(note):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 class Children:
@@ -77,20 +106,20 @@ class Children:
     def __init__(self, at_once: int, stop: Stop, lock: int) -> None:
         self._at_once, self._stop, self._lock = at_once, stop, lock
         self._running: dict[Job, subprocess.Popen[bytes]] = {}
+        self._begins: dict[Job, int] = {}
         self._told = 0
 
     def run(
         self,
         jobs: list[Job],
-        ended: Callable[[Job, int], Sequence[Job]],
+        ended: Callable[[Ended], Sequence[Job]],
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """Run all of ``jobs`` and what follows from them.
 
         Args:
             jobs: to begin in this order.
-            ended: (job, exit code) -> the jobs that come next, before all others; minus a signal for one that was
-                killed. Not called once a stop is asked for.
+            ended: gives the jobs that come next, before all others. Not called once a stop is asked for.
             pause: waits that many seconds between two looks.
         """
         waiting = list(jobs)
@@ -99,9 +128,9 @@ class Children:
                 while waiting and len(self._running) < self._at_once and self._stop.number is None:
                     self._start(waiting.pop(0))
                 self._pass_on()
-                for job, code in self._ended():
+                for one in self._ended():
                     if self._stop.number is None:
-                        waiting[:0] = ended(job, code)
+                        waiting[:0] = ended(one)
                 pause(PAUSE_S)
         finally:
             for process in self._running.values():
@@ -111,6 +140,7 @@ class Children:
     def _start(self, job: Job) -> None:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("ab") as log:
+            self._begins[job] = log.tell()
             self._running[job] = subprocess.Popen(
                 [sys.executable, *job.words],
                 stdin=subprocess.DEVNULL,
@@ -123,18 +153,18 @@ class Children:
                 preexec_fn=_die_with(os.getpid()),
             )
 
-    def _ended(self) -> list[tuple[Job, int]]:
-        found = [(job, process.poll()) for job, process in self._running.items()]
-        for job, code in found:
-            if code is not None:
-                del self._running[job]
-        return [(job, code) for job, code in found if code is not None]
+    def _ended(self) -> list[Ended]:
+        codes = {job: process.poll() for job, process in self._running.items()}
+        found = [Ended(job, code, self._begins[job]) for job, code in codes.items() if code is not None]
+        for one in found:
+            del self._running[one.job]
+        return found
 
     def _pass_on(self) -> None:
-        """Ask for the end, once gently; the second time there is no asking."""
+        """Ask for the end, once gently; the second time there is no asking, even if both came within one look."""
         if self._stop.times > self._told:
             for process in self._running.values():
-                process.send_signal(signal.SIGTERM if self._told == 0 else signal.SIGKILL)
+                process.send_signal(signal.SIGKILL if self._stop.times > 1 else signal.SIGTERM)
             self._told = self._stop.times
 
 

@@ -1,18 +1,15 @@
 """What it costs to reach a target accuracy: steps, tokens, FLOPs, hours."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from spro.lab.compare.records import Comparison
 from spro.lab.compare.summary import Summary
 from spro.lab.compare.table import Number
-from spro.statistics import Reach, time_to_reach
+from spro.statistics import Reach, ratio_of_times, time_to_reach
 
 ACCURACY = "eval/accuracy"
-RESAMPLES = 10_000
 Curve = tuple[tuple[float, ...], tuple[float, ...]]
 """Places, rising, and the value at each."""
 
@@ -24,18 +21,30 @@ class Axis:
     Attributes:
         name: of its files and columns.
         across: as a figure writes it.
-        metric: whose running total it is; None for the steps, empty for the hours.
+        form: how ``format`` writes a place on it in a table.
+        spent: what a run had spent at each of its steps; empty where that was not measured.
     """
 
     name: str
     across: str
-    metric: str | None
+    form: str
+    spent: Callable[[Summary], Mapping[int, float]]
 
 
-STEPS = Axis("steps", "step", None)
-TOKENS = Axis("tokens", "tokens", "tokens")
-FLOPS = Axis("FLOPs", "FLOPs", "total_flos")
-HOURS = Axis("hours", "hours", "")
+def _total(metric: str) -> Callable[[Summary], Mapping[int, float]]:
+    """A running total, which is 0 before the first step."""
+
+    def spent(summary: Summary) -> Mapping[int, float]:
+        own = summary.curve(metric)
+        return {0: 0.0, **own} if own else {}
+
+    return spent
+
+
+STEPS = Axis("steps", "step", ".1f", lambda summary: {step: float(step) for step in summary.steps})
+TOKENS = Axis("tokens", "tokens", ",.0f", _total("tokens"))
+FLOPS = Axis("FLOPs", "FLOPs", ".3g", _total("total_flos"))
+HOURS = Axis("hours", "hours", ".3g", lambda summary: dict(zip(summary.steps, summary.hours, strict=False)))
 AXES = (STEPS, TOKENS, FLOPS, HOURS)
 
 
@@ -45,7 +54,7 @@ class Costs:
 
     Attributes:
         reach: median over seeds.
-        ratio: how many times as much the baseline took, for the same seeds; no value where either did not reach it.
+        ratio: how many times as much the baseline took, for the same seeds; see ``ratio_of_times``.
     """
 
     reach: Reach
@@ -53,14 +62,8 @@ class Costs:
 
 
 def curve_along(summary: Summary, metric: str, axis: Axis) -> Curve:
-    """A metric of one run along an axis, where both were measured; 0 of everything is spent before the first step."""
-    if axis.metric is None:
-        spent: Mapping[int, float] = {step: float(step) for step in summary.steps}
-    elif axis.metric == "":
-        spent = dict(zip(summary.steps, summary.hours, strict=False))
-    else:
-        own = summary.curve(axis.metric)
-        spent = {0: 0.0, **own} if own else {}
+    """A metric of one run along an axis, where both were measured."""
+    spent = axis.spent(summary)
     places: list[float] = []
     values: list[float] = []
     for step, value in summary.curve(metric).items():
@@ -94,39 +97,11 @@ def costs_of(comparison: Comparison, label: str, axis: Axis, target: float) -> C
         others = [curve_along(comparison.runs[reference][seed], ACCURACY, axis) for seed in shared]
         if all(places for places, _ in others):
             theirs = [_first(curve, target) for curve in others]
-            ratio = ratio_of(theirs, [_first(curves[seed], target) for seed in shared])
+            found = ratio_of_times(theirs, [_first(curves[seed], target) for seed in shared])
+            ratio = Number(found.value, found.low, found.high)
     return Costs(time_to_reach(list(curves.values()), target), ratio)
 
 
 def _first(curve: Curve, target: float) -> float:
     value = time_to_reach([curve], target).value
     return math.inf if value is None else value
-
-
-def ratio_of(theirs: list[float], own: list[float], seed: int = 0) -> Number:
-    """Median of ``theirs`` over median of ``own`` with its bootstrap interval; seeds are resampled in pairs.
-
-    A run that never got there counts as infinity. Where neither did, anything may be true, and so the interval has
-    no end on either side. Of less than six seeds it is about the range of what they say.
-
-    Args:
-        theirs: of each seed what the baseline took.
-        own: of the same seeds what the method took.
-        seed: of the resampling.
-    """
-    a, b = np.array(theirs), np.array(own)
-    drawn = np.random.default_rng(seed).integers(0, len(a), (RESAMPLES, len(a)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(np.median(a) / np.median(b))
-        ratios = np.median(a[drawn], axis=1) / np.median(b[drawn], axis=1)
-    low = np.quantile(np.nan_to_num(ratios, nan=0.0, posinf=math.inf), 0.025, method="inverted_cdf")
-    high = np.quantile(np.nan_to_num(ratios, nan=math.inf, posinf=math.inf), 0.975, method="inverted_cdf")
-    if not math.isfinite(value) or value == 0:
-        return Number(None)
-    if len(a) == 1:
-        return Number(value)
-    return Number(value, _finite(low), _finite(high))
-
-
-def _finite(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spro.errors import RunFolderError
+from spro.folders import write_whole
 from spro.lab.compare.config import CompareConfig
-from spro.lab.compare.figures import make_charts
-from spro.lab.compare.folder import CompareFolder, replace_text
+from spro.lab.compare.figures import FIGURES, make_charts
+from spro.lab.compare.folder import CompareFolder
 from spro.lab.compare.records import read_comparison
-from spro.lab.compare.results import Results, find_results, make_tables
+from spro.lab.compare.results import TABLES, Results, find_results, make_tables
 from spro.lab.compare.table import Table, csv_of, markdown_of
 from spro.lab.compare.words import LIMITS, READING, headline, remarks
 from spro.report import Chart, ComparisonPage, render_comparison, write_figures
@@ -19,13 +20,14 @@ PAGE = "comparison.html"
 def rebuild_comparison(folder: Path) -> Path:
     """Write ``tables/``, ``figures/`` and ``comparison.html`` anew; the same summaries give the same bytes.
 
-    Needs ``compare.yaml`` and ``summaries/`` of the folder, neither its runs nor torch. Files of tables and figures
-    that there are no longer are removed.
+    Needs ``compare.yaml`` and ``summaries/`` of the folder, neither its runs nor torch. A table or figure of an earlier
+    time for which there is nothing any longer is removed; files of other names stay.
 
     Returns:
         The path of the page.
 
     Raises:
+        ConfigError: its ``compare.yaml`` is damaged.
         RunFolderError: it is no comparison, a summary is damaged, or the folder cannot be written to.
     """
     comparison = read_comparison(folder)
@@ -37,7 +39,7 @@ def rebuild_comparison(folder: Path) -> Path:
         _remove_others(folder, written)
         path = folder / PAGE
         settings = CompareFolder(folder).settings.read_text("utf-8")
-        replace_text(path, render_comparison(_page(comparison.config, results, tables, charts, settings)))
+        write_whole(path, render_comparison(_page(comparison.config, results, tables, charts, settings)))
     except OSError as error:
         raise RunFolderError(
             f"{folder} cannot be written ({error.strerror}): check permissions and free space"
@@ -66,13 +68,13 @@ def _write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
     for table in tables:
         for suffix, text in ((".csv", csv_of(table)), (".md", markdown_of(table))):
             path = folder / f"{table.name}{suffix}"
-            replace_text(path, text)
+            write_whole(path, text)
             written.append(path)
     return written
 
 
 def _remove_others(folder: Path, written: Sequence[Path]) -> None:
-    for name, suffixes in (("tables", (".csv", ".md")), ("figures", (".csv", ".png"))):
-        for path in (folder / name).glob("*"):
-            if path.suffix in suffixes and path not in written:
-                path.unlink()
+    tables = [folder / "tables" / f"{name}{suffix}" for name in TABLES for suffix in (".csv", ".md")]
+    figures = [folder / "figures" / f"{one.name}{suffix}" for one in FIGURES for suffix in (".csv", ".png")]
+    for path in {*tables, *figures} - set(written):
+        path.unlink(missing_ok=True)

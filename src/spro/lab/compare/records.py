@@ -2,12 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from spro.errors import RunFolderError
 from spro.lab.compare.config import BASE, CompareConfig, load_compare, run_name
 from spro.lab.compare.folder import CompareFolder
 from spro.lab.compare.summary import Summary, read_summary
+
+
+class State(Enum):
+    """Why a run has no result; the value is what a reader is told."""
+
+    FAILED = "failed"
+    NOT_RUN = "not run yet"
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A run without a result.
+
+    Attributes:
+        state: why.
+        reason: why it failed; empty for one that was not run yet.
+    """
+
+    state: State
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -18,13 +39,13 @@ class Comparison:
         config: of the comparison.
         base: of the model that all runs began with; None where it was not measured.
         runs: label -> seed -> the runs that came to their end.
-        failures: label -> seed -> why a run did not.
+        absent: label -> seed -> why a run did not.
     """
 
     config: CompareConfig
     base: Summary | None
     runs: Mapping[str, Mapping[int, Summary]]
-    failures: Mapping[str, Mapping[int, str]]
+    absent: Mapping[str, Mapping[int, Absence]]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -40,23 +61,26 @@ def read_comparison(path: Path) -> Comparison:
     """Read ``compare.yaml`` and ``summaries/``; nothing else of the folder is needed.
 
     Raises:
-        RunFolderError: it is no comparison, no run has come to its end, or a summary is damaged.
+        ConfigError: ``compare.yaml`` is damaged.
+        RunFolderError: it is no comparison, or a summary is damaged.
     """
     folder = CompareFolder(path)
     if not folder.settings.is_file():
         raise RunFolderError(f"{path} has no {folder.settings.name}: give the folder that `spro compare` wrote")
     config, _ = load_compare(folder.settings)
     runs: dict[str, dict[int, Summary]] = {label: {} for label in config.labels}
-    failures: dict[str, dict[int, str]] = {label: {} for label in config.labels}
+    absent: dict[str, dict[int, Absence]] = {label: {} for label in config.labels}
     for label in config.labels:
         for seed in config.seeds:
             summary = _read(folder.summary(run_name(label, seed)))
-            if summary is None or summary.failure:
-                failures[label][seed] = "not run yet" if summary is None else summary.failure
+            if summary is None:
+                absent[label][seed] = Absence(State.NOT_RUN)
+            elif summary.failure:
+                absent[label][seed] = Absence(State.FAILED, summary.failure)
             else:
                 runs[label][seed] = summary
     base = _read(folder.summary(BASE))
-    return Comparison(config, base if base is not None and not base.failure else None, runs, failures)
+    return Comparison(config, base if base is not None and not base.failure else None, runs, absent)
 
 
 def _read(path: Path) -> Summary | None:

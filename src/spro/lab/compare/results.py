@@ -1,23 +1,31 @@
 """The tables of a comparison: pure functions of its summaries."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from spro.lab.compare.config import run_name
-from spro.lab.compare.reach import AXES, HOURS, STEPS, Axis, Costs, costs_of, pick_target
-from spro.lab.compare.records import Comparison
-from spro.lab.compare.scores import GREEDY, SAMPLED, Board, accuracy, make_board, mean_difference
+from spro.lab.compare.reach import AXES, FLOPS, HOURS, STEPS, TOKENS, Axis, Costs, costs_of, pick_target
+from spro.lab.compare.records import Comparison, State
+from spro.lab.compare.scores import GREEDY, Board, Measure, accuracy, make_board, sampled
 from spro.lab.compare.summary import Summary
 from spro.lab.compare.table import Cell, Column, Number, Table
-from spro.statistics import Difference, holm, seed_band
+from spro.statistics import Difference, column_difference, holm, seed_band
 
 BASE_TITLE = "base model"
 SIGNIFICANT = 0.05
 TENTH = 10
 """A start and an end are the means of the first and of the last of so many parts of a run."""
+Part = Callable[[Sequence[float], int], Sequence[float]]
+"""(all values of a run, how many of them) -> so many of them."""
+PARTS: Mapping[str, Part] = {
+    "start": lambda values, size: values[:size],
+    "end": lambda values, size: values[-size:],
+}
+TABLES = ("table1", "table1-sampled", "differences", "cost", "behaviour", "runs", "hours")
+"""Names of all tables that there may be."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +76,16 @@ def find_results(comparison: Comparison) -> Results:
     Raises:
         RunFolderError: see ``make_board``.
     """
-    sampled = make_board(comparison, SAMPLED)
-    greedy = make_board(comparison, GREEDY) if comparison.config.evaluate.greedy else None
+    final = comparison.config.evaluate
+    board = make_board(comparison, sampled(final.samples))
+    greedy = make_board(comparison, GREEDY) if final.greedy else None
     target = pick_target(comparison)
     costs: dict[Axis, dict[str, Costs]] = {}
     for axis in AXES:
         found = {} if target is None else {one: costs_of(comparison, one, axis, target) for one in comparison.labels}
         costs[axis] = {label: cost for label, cost in found.items() if cost is not None}
-    tests = () if sampled is None else _tests(comparison, sampled)
-    return Results(comparison, sampled, greedy, tests, target, costs)
+    tests = () if board is None else _tests(comparison, board)
+    return Results(comparison, board, greedy, tests, target, costs)
 
 
 def _tests(comparison: Comparison, board: Board) -> tuple[Tested, ...]:
@@ -89,7 +98,7 @@ def _tests(comparison: Comparison, board: Board) -> tuple[Tested, ...]:
         shared = comparison.seeds(label, other)
         if shared:
             a, b = (_rows(board, one, shared) for one in (label, other))
-            found.append((label, other, len(shared), mean_difference(a, b, board.sources)))
+            found.append((label, other, len(shared), column_difference(a, b, board.sources)))
     corrected = holm([difference.p_value for *_, difference in found])
     return tuple(Tested(*one, p) for one, p in zip(found, corrected, strict=True))
 
@@ -110,7 +119,7 @@ def make_tables(results: Results) -> tuple[Table, ...]:
 def accuracy_table(comparison: Comparison, board: Board) -> Table:
     """The paper's Table 1 for what was run: a row a method, a column a data source, and their mean."""
     columns = [Column(source, ".1f", True) for source in board.columns]
-    columns.append(Column("Avg.", ".1f", True, missing="failed"))
+    columns.append(Column("Avg.", ".1f", True))
     rows: list[tuple[Cell, ...]] = []
     models = {BASE_TITLE: board.base[None]} if board.base is not None else {}
     models |= {label: board.scores[label] for label in comparison.labels}
@@ -120,18 +129,24 @@ def accuracy_table(comparison: Comparison, board: Board) -> Table:
         rows.append((title, seeds, *own, accuracy(scores, board.sources)))
     for label in comparison.config.labels:
         if label not in models:
-            rows.append((label, _count(0, len(comparison.config.seeds)), *(None for _ in board.columns), None))
-    what = "a greedy answer" if board.measure == GREEDY else f"{comparison.config.evaluate.samples} sampled answers"
+            seeds = _count(0, len(comparison.config.seeds))
+            rows.append((label, seeds, *(None for _ in board.columns), _state(comparison, label)))
     note = (
-        f"{len(board.sources)} held-out problems, {what} to each. Mean over seeds and, in brackets, its 95 % interval."
+        f"{len(board.sources)} held-out problems, {board.measure.answers} to each. Mean over seeds and, in brackets, "
+        "its 95 % interval."
     )
     if len(board.columns) > 1:
         note += " Avg. is the mean of the columns."
     if board.dropped:
         note += f" {board.dropped} problems are left out: some model has no answer to them that could be graded."
-    name = "table1" if board.measure == GREEDY else "table1-sampled"
-    title = f"Final pass@1 in percent, {board.measure}"
-    return Table(name, title, (Column("method"), Column("seeds"), *columns), tuple(rows), note)
+    heads = (Column("method"), Column("seeds"), *columns)
+    return Table(board.measure.table, board.measure.title, heads, tuple(rows), note)
+
+
+def _state(comparison: Comparison, label: str) -> State:
+    """Of a method without a result: failed if any of its runs has, since the others are still to come."""
+    has_failed = any(one.state is State.FAILED for one in comparison.absent[label].values())
+    return State.FAILED if has_failed else State.NOT_RUN
 
 
 def _count(done: int, wanted: int) -> str:
@@ -160,7 +175,8 @@ def differences_table(results: Results) -> Table:
         Column("beyond chance"),
     )
     note = (
-        "In percentage points of Avg., sampled; paired by seed and problem, both taken as drawn by chance. "
+        "In percentage points of Avg., the mean score of the sampled answers; paired by seed and problem, both taken "
+        "as drawn by chance. "
         f"{_tests_made(len(rows))}"
     )
     return Table("differences", "Differences in final accuracy", columns, rows, note)
@@ -177,9 +193,8 @@ def cost_table(results: Results) -> Table:
     axes = [axis for axis in AXES if axis is not HOURS and results.costs[axis]]
     columns: list[Column] = [Column("method"), Column("reached")]
     for axis in axes:
-        form = ".1f" if axis is STEPS else ".3g" if axis.name == "FLOPs" else ",.0f"
-        columns.append(Column(axis.name, form, True, "not reached"))
-        columns.append(Column(f"{axis.name}, {results.comparison.config.reference} / method", ".2f", True))
+        columns.append(Column(axis.name, axis.form, True, "not reached"))
+        columns.append(_ratio_column(results, axis))
     rows = []
     for label in results.comparison.labels:
         cells: list[Cell] = []
@@ -196,6 +211,12 @@ def cost_table(results: Results) -> Table:
     return Table(
         "cost", f"To reach a sampled held-out accuracy of {100 * target:.1f} %", tuple(columns), tuple(rows), note
     )
+
+
+def _ratio_column(results: Results, axis: Axis) -> Column:
+    """How many times as much the baseline took; where it may never have got there, that has no bound."""
+    title = f"{axis.name}, {results.comparison.config.reference} / method"
+    return Column(title, ".2f", True, endless="no bound")
 
 
 def _target_origin(results: Results) -> str:
@@ -226,9 +247,9 @@ def hours_table(results: Results) -> Table:
         rows.append((label, whole, *_cost_cells(results.costs[HOURS].get(label))))
     columns = (
         Column("method"),
-        Column("hours a run", ".3g", True),
-        Column("hours to the target", ".3g", True, "not reached"),
-        Column(f"hours, {results.comparison.config.reference} / method", ".2f", True),
+        Column("hours a run", HOURS.form, True),
+        Column("hours to the target", HOURS.form, True, "not reached"),
+        _ratio_column(results, HOURS),
     )
     note = "By the clock of this machine, with whatever else ran on it; evaluations left out. Not to be reproduced."
     return Table("hours", "Hours", columns, tuple(rows), note)
@@ -238,11 +259,11 @@ def behaviour_table(comparison: Comparison) -> Table:
     """Response length and entropy at the start and at the end of training."""
     wanted = (("response length", "response_length/mean", ".1f"), ("entropy", "entropy", ".3f"))
     columns = [Column("method")]
-    columns += [Column(f"{title}, {when}", form, True) for title, _, form in wanted for when in ("start", "end")]
+    columns += [Column(f"{title}, {when}", form, True) for title, _, form in wanted for when in PARTS]
     rows = []
     for label in comparison.labels:
         runs = list(comparison.runs[label].values())
-        cells = [over_seeds(_part(runs, metric, last)) for _, metric, _ in wanted for last in (False, True)]
+        cells = [over_seeds(_means(runs, metric, part)) for _, metric, _ in wanted for part in PARTS.values()]
         rows.append((label, *cells))
     note = (
         "Tokens a response and nats a token, while training: means over the first and the last tenth of the steps, and "
@@ -251,13 +272,13 @@ def behaviour_table(comparison: Comparison) -> Table:
     return Table("behaviour", "Response length and entropy", tuple(columns), tuple(rows), note)
 
 
-def _part(runs: list[Summary], metric: str, last: bool) -> list[float]:
+def _means(runs: list[Summary], metric: str, part: Part) -> list[float]:
+    """Of each run that has the metric its mean over a part of the steps."""
     found = []
     for run in runs:
         values = list(run.curve(metric).values())
-        size = max(1, len(values) // TENTH)
-        part = values[-size:] if last else values[:size]
-        found += [sum(part) / len(part)] if part else []
+        chosen = part(values, max(1, len(values) // TENTH))
+        found += [sum(chosen) / len(chosen)] if chosen else []
     return found
 
 
@@ -271,26 +292,31 @@ def over_seeds(values: list[float]) -> Number | None:
 
 def runs_table(comparison: Comparison) -> Table:
     """Every run, what became of it and what it spent."""
+    samples = comparison.config.evaluate.samples
     rows: list[tuple[Cell, ...]] = []
     for label in comparison.config.labels:
         for seed in comparison.config.seeds:
             run = comparison.runs[label].get(seed)
             if run is None:
-                reason = comparison.failures[label][seed]
-                state = reason if reason == "not run yet" else f"failed: {reason}"
+                absence = comparison.absent[label][seed]
+                state = f"{absence.state.value}: {absence.reason}" if absence.reason else absence.state.value
                 rows.append((run_name(label, seed), None, None, None, None, state))
                 continue
-            sampled = [sum(one.sampled) / len(one.sampled) for one in run.scores if one.sampled]
-            greedy = [one.greedy for one in run.scores if one.greedy is not None]
-            shares = [Number(100 * sum(found) / len(found)) if found else None for found in (sampled, greedy)]
+            shares = [_share(run, measure) for measure in (sampled(samples), GREEDY)]
             spent = [Number(run.series[name][-1]) if name in run.series else None for name in ("tokens", "total_flos")]
             rows.append((run_name(label, seed), *shares, *spent, run.collapse or "finished"))
     columns = (
         Column("run"),
-        Column("sampled, %", ".1f"),
-        Column("greedy, %", ".1f"),
-        Column("tokens", ",.0f"),
-        Column("FLOPs", ".3g"),
+        Column(f"avg@{samples}, %", ".1f"),
+        Column("greedy pass@1, %", ".1f"),
+        Column("tokens", TOKENS.form),
+        Column("FLOPs", FLOPS.form),
         Column("state"),
     )
     return Table("runs", "All runs", columns, tuple(rows))
+
+
+def _share(run: Summary, measure: Measure) -> Number | None:
+    """Mean over the problems that it was graded on, in percent."""
+    scores = [score for score in map(measure.score, run.scores) if score is not None]
+    return Number(100 * sum(scores) / len(scores)) if scores else None

@@ -6,17 +6,18 @@ from dataclasses import replace
 from json import loads
 
 from spro.errors import SproError
+from spro.folders import write_whole
 from spro.lab.compare.config import BASE, CompareConfig, run_name
-from spro.lab.compare.folder import CompareFolder, replace_text
+from spro.lab.compare.folder import CompareFolder
 from spro.lab.compare.measurement import Measurement
 from spro.lab.compare.plan import Plan
-from spro.lab.compare.processes import Job
+from spro.lab.compare.processes import Ended, Job, Kind
 from spro.lab.compare.summary import Scores, Summary, follow, read_summary, write_summary
 from spro.report import collapses, explain, read_run
 from spro.settings import dump_config
 from spro.train.checkpoint import Checkpoints
+from spro.train.interrupt import STOPPING
 
-TRAIN, MEASURE = "train", "measure"
 REASON_LENGTH = 300
 
 
@@ -43,7 +44,7 @@ class Schedule:
     def write_configs(self) -> None:
         """The resolved settings from which the processes start."""
         for label, config in {BASE: self._plan.base, **self._plan.methods}.items():
-            replace_text(self._folder.config(label), dump_config(config))
+            write_whole(self._folder.config(label), dump_config(config))
 
     def jobs(self) -> list[Job]:
         """The first job of everything that has no whole summary yet; what failed before is tried again.
@@ -57,12 +58,12 @@ class Schedule:
         first = [] if BASE in self._done else [self._measure(BASE)]
         return first + [self._train(name) for name in by_seed if name not in self._done]
 
-    def ended(self, job: Job, code: int) -> Sequence[Job]:
+    def ended(self, one: Ended) -> Sequence[Job]:
         """Take note of how a job ended; the one that follows from it."""
-        name = job.name
-        if code:
-            self._fail(name, self._reason(job, code))
-        elif TRAIN in job.words:
+        name = one.job.name
+        if one.code:
+            self._fail(name, self._reason(one))
+        elif one.job.kind is Kind.TRAIN:
             return [self._measure(name)]
         else:
             try:
@@ -78,11 +79,11 @@ class Schedule:
 
     def _train(self, name: str) -> Job:
         label, seed = self._runs[name]
-        words = ["-m", "spro.cli", TRAIN, str(self._folder.config(label)), f"seed={seed}"]
+        words = ["-m", "spro.cli", "train", str(self._folder.config(label)), f"seed={seed}"]
         words += [f"run_dir={self._folder.run(label, seed)}", "--resume"]
         if self._allow_unsafe:
             words.append("--i-understand-unsafe-code-execution")
-        return Job(name, tuple(words), self._folder.log(name))
+        return Job(name, Kind.TRAIN, tuple(words), self._folder.log(name))
 
     def _measure(self, name: str) -> Job:
         label, seed = self._runs.get(name, (BASE, 0))
@@ -102,7 +103,8 @@ class Schedule:
             problems=final.problems,
             allow_unsafe=self._allow_unsafe,
         )
-        return Job(name, ("-m", "spro.lab.compare.final", measurement.words), self._folder.log(name))
+        words = ("-m", "spro.lab.compare.final", measurement.words)
+        return Job(name, Kind.MEASURE, words, self._folder.log(name))
 
     def _summarize(self, name: str) -> None:
         path = self._folder.scores(name)
@@ -119,9 +121,9 @@ class Schedule:
         path.unlink()
         self._done.append(name)
         graded = [score for one in scores for score in one.sampled]
-        accuracy = f"accuracy {sum(graded) / len(graded):.3g}" if graded else "no answer could be graded"
+        mean = f"mean score {sum(graded) / len(graded):.3g}" if graded else "no answer could be graded"
         collapse = f"; {summary.collapse}" if summary.collapse else ""
-        self._say(f"{name}: {accuracy} on {len(scores)} held-out problems{collapse} ({self._state()})")
+        self._say(f"{name}: {mean} on {len(scores)} held-out problems{collapse} ({self._state()})")
 
     def _fail(self, name: str, reason: str) -> None:
         write_summary(self._folder.summary(name), Summary(failure=reason))
@@ -133,12 +135,13 @@ class Schedule:
         failed = f", {len(self.failed)} failed" if self.failed else ""
         return f"{len(self._done)} done{failed}, {left} to go"
 
-    def _reason(self, job: Job, code: int) -> str:
+    def _reason(self, one: Ended) -> str:
         """The last that a process said of itself, without the folder, which is another on another machine."""
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        how = f"signal {-one.code}" if one.code < 0 else f"exit code {one.code}"
         with suppress(OSError):
-            lines = [line.strip() for line in job.log.read_text("utf-8", "replace").splitlines()]
-            told = [line.removeprefix("spro: ") for line in lines if line.startswith("spro: ")] or lines[-1:]
-            if told and told[-1]:
+            lines = [line for line in map(str.strip, one.said().splitlines()) if line]
+            told = [line.removeprefix("spro: ") for line in lines if line.startswith("spro: ") and line != STOPPING]
+            told = told or (["a signal asked it to end"] if STOPPING in lines else lines[-1:])
+            if told:
                 return f"{how}: {told[-1].replace(f'{self._folder.path}/', '')[:REASON_LENGTH]}"
         return how

@@ -3,21 +3,49 @@
 Axis legend: S seeds, n problems.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spro.errors import RunFolderError
 from spro.lab.compare.config import BASE, run_name
 from spro.lab.compare.records import Comparison
 from spro.lab.compare.summary import Scores, Summary
 from spro.lab.compare.table import Number
-from spro.statistics import Difference, average_score, crossed_difference
+from spro.statistics import crossed_average
 
-SAMPLED, GREEDY = "sampled", "greedy"
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is taken of the answers to a problem.
+
+    Attributes:
+        table: name of the files of its table.
+        title: of its table.
+        answers: what each problem was given.
+        score: of one problem, in [0, 1]; None where no such answer to it could be graded.
+    """
+
+    table: str
+    title: str
+    answers: str
+    score: Callable[[Scores], float | None]
+
+
+GREEDY = Measure("table1", "Final pass@1 in percent, greedy", "a greedy answer", lambda scores: scores.greedy)
+
+
+def sampled(samples: int) -> Measure:
+    """The mean score of the sampled answers, ``samples`` to each problem; a part of the tests is a part of a score."""
+    return Measure(
+        "table1-sampled",
+        f"Final avg@{samples} in percent, mean score of the sampled answers",
+        f"{samples} sampled answers",
+        lambda scores: sum(scores.sampled) / len(scores.sampled) if scores.sampled else None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +53,7 @@ class Board:
     """What every model scored on the problems that all of them were graded on.
 
     Attributes:
-        measure: ``sampled`` (the mean over a problem's samples) or ``greedy``.
+        measure: what the scores are.
         sources: column of each problem.
         base: of the model before training, a score a problem; None where it was not measured.
         seeds: label -> the seeds behind its rows.
@@ -33,7 +61,7 @@ class Board:
         dropped: problems that are left out, since some model has no graded answer to them.
     """
 
-    measure: str
+    measure: Measure
     sources: tuple[str, ...]
     base: Float[np.ndarray, " n"] | None
     seeds: Mapping[str, tuple[int, ...]]
@@ -45,12 +73,12 @@ class Board:
         """The distinct sources, in the order in which they first come."""
         return tuple(dict.fromkeys(self.sources))
 
-    def members(self, column: str) -> np.ndarray:
-        """Indices of the problems of one column."""
+    def members(self, column: str) -> Int[np.ndarray, " m"]:
+        """Indices of the m problems of one column."""
         return np.array([index for index, source in enumerate(self.sources) if source == column])
 
 
-def make_board(comparison: Comparison, measure: str) -> Board | None:
+def make_board(comparison: Comparison, measure: Measure) -> Board | None:
     """The scores of all finished runs; None where nothing is left that all were graded on.
 
     Raises:
@@ -73,12 +101,12 @@ def make_board(comparison: Comparison, measure: str) -> Board | None:
                 "one of them and go on with --resume"
             )
     every = list(by_name[first])
-    kept = [i for i in every if all(_score(found[i], measure) is not None for found in by_name.values())]
+    kept = [i for i in every if all(measure.score(found[i]) is not None for found in by_name.values())]
     if not kept:
         return None
 
     def row(name: str) -> list[float]:
-        return [_score(by_name[name][problem], measure) or 0.0 for problem in kept]
+        return [measure.score(by_name[name][problem]) or 0.0 for problem in kept]
 
     seeds = {label: comparison.seeds(label) for label in comparison.labels}
     return Board(
@@ -91,12 +119,6 @@ def make_board(comparison: Comparison, measure: str) -> Board | None:
     )
 
 
-def _score(scores: Scores, measure: str) -> float | None:
-    if measure == GREEDY:
-        return scores.greedy
-    return sum(scores.sampled) / len(scores.sampled) if scores.sampled else None
-
-
 def accuracy(scores: Float[np.ndarray, "S n"], sources: tuple[str, ...] = ()) -> Number:
     """Mean over seeds and problems in percent with its 95 % interval, for other seeds and other problems.
 
@@ -104,35 +126,5 @@ def accuracy(scores: Float[np.ndarray, "S n"], sources: tuple[str, ...] = ()) ->
         scores: in [0, 1].
         sources: column of each problem, for the mean of the columns' means; without them that over all problems.
     """
-    if len(scores) == 1 and len(set(sources)) < 2:
-        one = average_score([[score] for score in scores[0]])
-        return Number(100 * one.value, 100 * one.low, 100 * one.high)
-    # From one half, since that is what the interval of a difference is drawn to when problems are few.
-    found = mean_difference(scores, np.full_like(scores, 0.5), sources)
-    value, low, high = (0.5 + part for part in (found.value, found.low, found.high))
-    return Number(100 * value, 100 * max(0.0, min(low, value)), 100 * min(1.0, max(high, value)))
-
-
-def mean_difference(
-    a: Float[np.ndarray, "S n"], b: Float[np.ndarray, "S n"], sources: tuple[str, ...] = ()
-) -> Difference:
-    """``crossed_difference`` of the mean of the columns' means; with one column it is that over all problems.
-
-    Problem i of column c, which has n_c of all n problems, counts n / (C n_c) of a problem. What the columns differ by
-    among themselves is taken out of the spread: the columns are given, the problems in them are drawn.
-    """
-    columns = tuple(dict.fromkeys(sources))
-    if len(columns) < 2:
-        return crossed_difference(a, b)
-    differences = a - b
-    weights, centers = np.empty(len(sources)), np.empty(len(sources))
-    for column in columns:
-        members = np.array([source == column for source in sources])
-        weights[members] = len(sources) / (len(columns) * members.sum())
-        centers[members] = differences[:, members].mean()
-    mean = float((weights * differences).mean())
-    balanced = mean + weights * (differences - centers)
-    # It takes scores in [0, 1], and asks of them their differences alone.
-    size = max(1.0, float(np.abs(balanced).max()))
-    found = crossed_difference(np.maximum(balanced, 0.0) / size, np.maximum(-balanced, 0.0) / size)
-    return Difference(found.value * size, found.se * size, found.low * size, found.high * size, found.p_value, found.n)
+    found = crossed_average(scores, sources)
+    return Number(100 * found.value, 100 * found.low, 100 * found.high)

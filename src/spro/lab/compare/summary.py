@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spro.errors import RunFolderError
+from spro.folders import write_whole
 
 KEPT = (
     "eval/accuracy",
@@ -34,7 +35,8 @@ class Scores:
         problem_id: of the problem.
         data_source: the column that it counts in.
         sampled: scores in [0, 1] of the answers that could be graded; may be empty.
-        greedy: of the greedy answer; None where it was not asked for or could not be graded.
+        greedy: whether the whole greedy answer is right, 1 or 0; None where it was not asked for or could not be
+            graded.
     """
 
     problem_id: str
@@ -92,9 +94,7 @@ def write_summary(path: Path, summary: Summary) -> None:
     columns = asdict(summary) | {"scores": [_row(one) for one in summary.scores]}
     # A line a key: short enough to read, and a diff says which series changed.
     text = "{\n" + ",\n".join(f"{json.dumps(key)}: {_line(value)}" for key, value in columns.items()) + "\n}\n"
-    aside = path.with_name(f".writing-{path.name}")
-    aside.write_text(text, "utf-8")
-    aside.replace(path)
+    write_whole(path, text)
 
 
 def read_summary(path: Path) -> Summary:

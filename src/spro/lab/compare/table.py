@@ -3,10 +3,9 @@
 import csv
 import io
 from dataclasses import dataclass
+from enum import Enum
 
-from spro.report import TextTable
-
-MINUS = "\u2212"
+from spro.report import MINUS, TextTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +17,8 @@ class Number:
     high: float | None = None
 
 
-Cell = str | Number | None
-"""Text, a number, or nothing that could be said."""
+Cell = str | Number | Enum | None
+"""Text, a number, the state whose value is shown in place of a number, or nothing that could be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,14 @@ class Column:
         form: how ``format`` writes its numbers; ``p`` for p-values.
         spread: its numbers have an interval.
         missing: stands where there is no number.
+        endless: stands where an interval has no upper end.
     """
 
     title: str
     form: str = ""
     spread: bool = False
     missing: str = "-"
+    endless: str = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def csv_of(table: Table) -> str:
             if isinstance(cell, str):
                 cells += [cell, *(("", "") if column.spread else ())]
                 continue
-            number = cell or Number(None)
+            number = cell if isinstance(cell, Number) else Number(None)
             parts = (number.value, number.low, number.high) if column.spread else (number.value,)
             cells += ["" if part is None else format(part, ".6g") for part in parts]
         lines.writerow(cells)
@@ -100,12 +101,14 @@ def markdown_of(table: Table) -> str:
 def _shown(cell: Cell, column: Column) -> str:
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Enum):
+        return str(cell.value)
     if cell is None or cell.value is None:
         return column.missing
     text = written(cell.value, column.form)
     if not column.spread or (cell.low is None and cell.high is None):
         return text
-    low, high = ("never" if end is None else written(end, column.form) for end in (cell.low, cell.high))
+    low, high = (column.endless if end is None else written(end, column.form) for end in (cell.low, cell.high))
     return f"{text} ({low} to {high})"
 
 

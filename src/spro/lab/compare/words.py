@@ -1,17 +1,20 @@
 """What a comparison says in sentences, no more sure of itself than its numbers."""
 
+from spro.lab.compare.records import Comparison, State
 from spro.lab.compare.results import Results
 from spro.lab.compare.scores import accuracy
 from spro.lab.compare.table import Number, written
+from spro.report import listed
 
 READING = (
     "A line is the mean over seeds; its band is where that mean may lie for other seeds (95 %, bootstrap, at each "
     "place by itself). It is not the range of single runs. Bands that overlap may still differ, since methods are "
     "compared seed by seed and problem by problem: read the table of differences. Figures across tokens, compute or "
     "hours end where the first of a method's seeds ends. Learning curves are measured with one sampled answer to each "
-    "problem, and each seed of a generated task has held-out problems of its own; the final tables are measured on the "
-    "same problems for all. A method that learns faster per step may cost more per step: look at tokens and compute "
-    "too."
+    "problem, and each seed of a generated task has held-out problems of its own; the final tables are measured on "
+    "the same problems for all. Curves and greedy pass@1 count answers that are right as a whole; avg@k is a mean "
+    "score, to which a program that passes half of its tests gives one half. A method that learns faster per step may "
+    "cost more per step: look at tokens and compute too."
 )
 LIMITS = (
     "These numbers are of this model, this data and these settings. A difference that is not beyond chance here is not "
@@ -27,7 +30,7 @@ def headline(results: Results) -> str:
         return "No run came to its end, so there is nothing to compare."
     finals = {label: accuracy(board.scores[label], board.sources) for label in results.comparison.labels}
     best = max(finals, key=lambda label: finals[label].value or 0.0)
-    said = f"{best} ended best, with {_percent(finals[best])} of the held-out problems right"
+    said = f"{best} ended best, with {_percent(finals[best])} as mean score of sampled answers to held-out problems"
     if config.reference not in finals:
         return f"{said}. The baseline {config.reference} has no finished run, so nothing was tested against it."
     if best == config.reference:
@@ -37,7 +40,7 @@ def headline(results: Results) -> str:
         worse = [one.label for one in others if one.is_significant and one.difference.value < 0]
         if not worse:
             return f"{said}; it is the baseline, and no other method is distinguishable from it."
-        return f"{said}; it is the baseline, and {_and(worse)} ended below it beyond chance."
+        return f"{said}; it is the baseline, and {listed(worse)} ended below it beyond chance."
     test = next((one for one in results.tests if (one.label, one.other) == (best, config.reference)), None)
     if test is None:
         return f"{said}. It shares no seed with the baseline {config.reference}, so the two were not tested."
@@ -74,17 +77,24 @@ def remarks(results: Results) -> tuple[str, ...]:
     quiet = [f"{one.label} and {one.other}" for one in results.tests if not one.is_significant]
     if quiet:
         found.append(f"Not distinguishable at the end: {'; '.join(quiet)}.")
-    failed = [f"{label} with seed {seed}" for label in config.labels for seed in comparison.failures[label]]
+    failed, not_run = (_absent(comparison, state) for state in (State.FAILED, State.NOT_RUN))
     if failed:
         found.append(
             f"Without a result: {', '.join(failed)} (see the table of all runs). They are left out and count as "
             "nothing, neither right nor wrong; if they failed because of the method, its numbers here flatter it."
         )
+    if not_run:
+        found.append(f"Not run yet: {', '.join(not_run)}. The numbers here are of the runs that are done.")
     collapsed = [label for label in comparison.labels if any(run.collapse for run in comparison.runs[label].values())]
     if collapsed:
-        found.append(f"Runs of {_and(collapsed)} collapsed while training and are counted as they ended.")
+        found.append(f"Runs of {listed(collapsed)} collapsed while training and are counted as they ended.")
     return tuple(found)
 
 
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _absent(comparison: Comparison, state: State) -> list[str]:
+    return [
+        f"{label} with seed {seed}"
+        for label in comparison.config.labels
+        for seed, one in comparison.absent[label].items()
+        if one.state is state
+    ]

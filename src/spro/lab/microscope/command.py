@@ -1,12 +1,12 @@
 """``spro microscope``: sample, score, measure, write a folder."""
 
+import signal
 import sys
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 
 from spro.errors import ConfigError
-from spro.lab.begun import begun_folder, check_absent, exit_on_sigterm
+from spro.folders import begun_folder, check_absent, next_numbered
 from spro.lab.microscope.choice import choose_methods
 from spro.lab.microscope.config import MicroscopeConfig, parse_request
 from spro.lab.microscope.record import find, write_findings
@@ -15,6 +15,7 @@ from spro.lab.microscope.scoring import score_methods
 from spro.lab.microscope.subject import Subject, open_subject
 from spro.lab.microscope.table import print_findings
 from spro.report import write_microscope
+from spro.signals import leave, on_signals
 from spro.train.grading import Grading
 
 
@@ -35,11 +36,11 @@ def microscope_command(target: str, words: Sequence[str], allow_unsafe: bool = F
     request = parse_request(target, words)
     if request.config.out is not None:
         check_absent(request.config.out)
-    with exit_on_sigterm():
+    with on_signals(leave, (signal.SIGTERM,)):
         subject = open_subject(request)
         truths = pick_truths(request.config, subject)
         choice = choose_methods(request, subject, truths)
-        out = request.config.out or next_folder(subject.name)
+        out = request.config.out or next_numbered(Path("microscopes"), subject.name)
         with Grading(subject.config, allow_unsafe) as grading:
             rollouts = sample_rollouts(subject, request.config, choice.needs, truths, grading, _say)
         _say(f"scoring by {', '.join(choice.methods)}")
@@ -67,12 +68,6 @@ def pick_truths(settings: MicroscopeConfig, subject: Subject) -> frozenset[str]:
     if settings.truth == "auto":
         return frozenset({"monte_carlo", "exact"} if is_exact else {"monte_carlo"})
     return frozenset({settings.truth} - {"none"})
-
-
-def next_folder(name: str) -> Path:
-    """The next free ``microscopes/<name>-<number>``, relative."""
-    paths = (Path("microscopes") / f"{name}-{number:03d}" for number in count(1))
-    return next(path for path in paths if not path.exists())
 
 
 def _say(line: str) -> None:

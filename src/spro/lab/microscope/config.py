@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from spro.config.section import Commas, Section
 from spro.credit import METHODS
 from spro.errors import ConfigError
-from spro.settings import nearest
+from spro.settings import check_settings, nearest, parse_value, split_word
 
 HANDFUL = ("spro", "spro_control_variate", "grpo", "rloo", "vineppo", "prime", "ppo")
 """Looked at when no method is named, as far as they can be made."""
@@ -18,12 +18,8 @@ SECTIONS = ("model", "task", "rollout", "vllm", "verify", "reward", "steps", "vi
 """Settings of a training run that have a meaning here; they are laid upon those of the run, or on the defaults."""
 
 
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-class MicroscopeConfig(BaseModel):
-    """What is looked at, and how. A list is written with commas: ``methods=spro,grpo``.
+class MicroscopeConfig(Section):
+    """What is looked at, and how. A list is written ``methods=spro,grpo`` or ``methods=[spro,grpo]``.
 
     Attributes:
         methods: ``all``, or names as ``spro methods`` prints them; without it a telling handful.
@@ -41,9 +37,7 @@ class MicroscopeConfig(BaseModel):
         out: folder to write; must not exist. Without it ``microscopes/<name>-<number>``, the next free number.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    methods: Annotated[tuple[str, ...], BeforeValidator(_split)] = HANDFUL
+    methods: Annotated[tuple[str, ...], Commas] = HANDFUL
     prompts: int = Field(16, ge=1, le=4096)
     group_size: int = Field(8, ge=2, le=256)
     seed: int = Field(0, ge=0, lt=2**31)
@@ -92,26 +86,20 @@ def parse_request(target: str, words: Sequence[str]) -> Request:
     Raises:
         ConfigError: a word is none, its key is unknown, or its value is wrong; one line.
     """
-    own: dict[str, str] = {}
+    own: list[str] = []
     credit: dict[str, dict[str, Any]] = {}
     overrides: list[str] = []
     for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"cannot read {word!r}; settings are written key=value, for example prompts=32")
+        key, _ = split_word(word, "prompts=32")
         if key in MicroscopeConfig.model_fields:
-            own[key] = value
+            own.append(word)
         elif key.startswith("credit."):
             method, field = _hyper_parameter(key, word)
-            credit.setdefault(method, {})[field] = _parse_value(value, word)
+            credit.setdefault(method, {})[field] = parse_value(word)
         else:
             _check_has_meaning(key)
             overrides.append(word)
-    try:
-        config = MicroscopeConfig.model_validate(own)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(_describe(problem["type"], problem["loc"], problem["msg"], problem["input"])) from error
+    config = check_settings(MicroscopeConfig, "", {}, own)
     strange = sorted(credit.keys() - {*config.methods})
     if strange:
         raise ConfigError(
@@ -142,17 +130,3 @@ def _check_has_meaning(key: str) -> None:
             *(f"{section}.…" if "." not in section else section for section in SECTIONS),
         }
         raise ConfigError(f"unknown key {key!r}; {nearest(key, known)}")
-
-
-def _parse_value(value: str, word: str) -> Any:
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"cannot read the value of {word!r}: {' '.join(str(error).split())}") from error
-
-
-def _describe(kind: str, location: tuple[int | str, ...], message: str, value: object) -> str:
-    message = message.removeprefix("Value error, ")
-    if kind == "value_error":
-        return f"{location[0]}: {message}"
-    return f"{location[0]} is {value!r}: {message[0].lower()}{message[1:]}"

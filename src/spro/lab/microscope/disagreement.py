@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from spro.lab.microscope.truth import Truth
-
-MINUS = "\u2212"
+from spro.report import signed
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def _rectangle(mask: Bool[np.ndarray, "B T"], rows: Sequence[Sequence[float]] | 
 
 
 def _sentence(place: str, truth: float | None, at: Mapping[str, tuple[float, float]]) -> str:
-    """Such as: At token 12 of 34, "7", the truth is -1: grpo pushes it down (-0.52), spro pushes it up (+0.31)."""
+    """Such as: At token 12 of 34, "7", the truth is -1.00: grpo pushes it down (-0.520), spro pushes it up (+0.310)."""
     sign = -1.0 if truth is not None and truth < 0 else 1.0
     ranked = sorted(at, key=lambda name: -sign * at[name][1])
     said = [f"{name} {_push(at[name][0])} ({signed(at[name][0])})" for name in dict.fromkeys((ranked[0], ranked[-1]))]
@@ -91,11 +90,3 @@ def _push(advantage: float) -> str:
 
 def _quoted(text: str) -> str:
     return f"\u201c{text}\u201d" if text else "the stop token"
-
-
-def signed(value: float) -> str:
-    """With a sign and two decimals, or two digits where these would say 0."""
-    if value == 0:
-        return "0"
-    text = f"{abs(value):.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.1 else f"{abs(value):.2g}"
-    return f"{'+' if value > 0 else MINUS}{text}"

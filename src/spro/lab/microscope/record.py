@@ -9,20 +9,23 @@ measures.csv     the same measures, one a line
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from torch import Tensor
 
 from spro.lab.microscope.choice import Choice, given_to
-from spro.lab.microscope.config import Request
+from spro.lab.microscope.config import MicroscopeConfig, Request
 from spro.lab.microscope.disagreement import Disagreement, find_disagreements
 from spro.lab.microscope.measure import MEANINGS, Measure, gather_tokens, measure_methods, opposite_signs
 from spro.lab.microscope.rollouts import Rollouts
 from spro.lab.microscope.scoring import SHOWN, Scored
 from spro.lab.microscope.subject import Subject
+from spro.lab.microscope.truth import ExactTruth
+from spro.report import MicroscopeFacts
 
 COLUMNS = ("method", "truth", "measure", "value", "low", "high", "tokens", "groups")
 
@@ -93,11 +96,8 @@ def write_findings(folder: Path, request: Request, findings: Findings) -> None:
 
 
 def _summary(request: Request, findings: Findings, measures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    subject, rollouts, config = findings.subject, findings.rollouts, request.config
-    scores = [score for group in rollouts.groups for score in group.scores]
-    batch = findings.scored.batch
-    old, ref = (batch.require(name, "microscope")[batch.response_mask] for name in SHOWN)
-    drift = float((old - ref).double().mean())
+    rollouts = findings.rollouts
+    old, ref = _shown(findings)
     notes = list(rollouts.notes)
     if bool((old == ref).all()):
         notes.append(
@@ -105,16 +105,7 @@ def _summary(request: Request, findings: Findings, measures: Sequence[Mapping[st
             "0: a run, or reference=MODEL, has more to show."
         )
     return {
-        "name": subject.name,
-        **subject.what,
-        "task": subject.config.task.type,
-        "split": config.split,
-        "groups": len(rollouts.groups),
-        "responses": len(scores),
-        "tokens": int(batch.response_mask.sum()),
-        "accuracy": float(np.mean(scores)),
-        "mean_log_ratio": drift,
-        "shown": config.shown,
+        **asdict(_facts(request.config, findings)),
         "methods": [
             {"name": name, "given": given_to(method), "fields": _fields(method), "terms": list(credit.terms)}
             for (name, method), credit in zip(
@@ -128,6 +119,32 @@ def _summary(request: Request, findings: Findings, measures: Sequence[Mapping[st
         "measures": measures,
         "opposite": findings.opposite,
     }
+
+
+def _facts(config: MicroscopeConfig, findings: Findings) -> MicroscopeFacts:
+    subject, groups = findings.subject, findings.rollouts.groups
+    scores = [score for group in groups for score in group.scores]
+    old, ref = _shown(findings)
+    return MicroscopeFacts(
+        name=subject.name,
+        policy=subject.called,
+        reference=subject.reference,
+        task=subject.config.task.type,
+        split=config.split,
+        groups=len(groups),
+        responses=len(scores),
+        tokens=len(old),
+        accuracy=float(np.mean(scores)),
+        mean_log_ratio=float((old - ref).double().mean()),
+        shown=config.shown,
+    )
+
+
+def _shown(findings: Findings) -> tuple[Tensor, Tensor]:
+    """What policy and reference say of the tokens that the policy wrote."""
+    batch = findings.scored.batch
+    old, ref = (batch.require(name, "microscope")[batch.response_mask] for name in SHOWN)
+    return old, ref
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
@@ -182,7 +199,7 @@ def _responses(findings: Findings) -> Iterator[dict[str, Any]]:
             "truths": {
                 truth.name: {
                     "values": list(truth.values[row]),
-                    "errors": None if truth.errors is None else list(truth.errors[row]),
+                    "errors": None if isinstance(truth, ExactTruth) else list(truth.errors[row]),
                     "speaks": list(truth.speaks[row]),
                 }
                 for truth in findings.rollouts.truths

@@ -134,7 +134,8 @@ def _with_truths(
     judge: Judge,
     say: Say,
 ) -> Rollouts:
-    policy, truths, notes = subject.policy, [], []
+    policy, notes = subject.policy, []
+    truths: list[Truth] = []
     if "monte_carlo" in wanted:
         say(f"going on {settings.samples} times from each state")
         splitter = StepSplitter(policy.tokenizer, subject.config.steps.separator)

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from spro.credit import Credit, TokenBatch
 from spro.lab.microscope.choice import JUDGED, Choice
 from spro.lab.microscope.subject import Subject
-from spro.lab.microscope.truth import Truth, exact_step_rewards
+from spro.lab.microscope.truth import ExactTruth, Truth, exact_step_rewards
 from spro.train.experience import Experience, gather_experience
 from spro.train.group import Group
 from spro.train.log_probs import OldLogProbs, RefLogProbs
@@ -48,7 +48,7 @@ def score_methods(subject: Subject, groups: Sequence[Group], choice: Choice, tru
     needs = choice.needs | {*SHOWN}
     experience = gather_experience(groups, _of_groups(needs), subject.policy.pad_token_id, subject.policy.model.device)
     if JUDGED in needs:
-        exact = next(truth for truth in truths if truth.errors is None)
+        exact = next(truth for truth in truths if isinstance(truth, ExactTruth))
         experience = _with_judge(experience, exact_step_rewards(exact, groups))
     for tensor, make in subject.makers.items():
         if tensor in needs:

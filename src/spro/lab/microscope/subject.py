@@ -41,14 +41,16 @@ class Subject:
         config: of the run, or of the words that were given.
         policy: whose responses are looked at.
         makers: by the tensor that they make, in an order in which each may read those before it.
-        what: of policy and reference, in words.
+        called: the policy, for a reader.
+        reference: for a reader.
     """
 
     name: str
     config: Config
     policy: Policy
     makers: Mapping[str, Maker]
-    what: Mapping[str, str]
+    called: str
+    reference: str
 
 
 def open_subject(request: Request) -> Subject:
@@ -82,12 +84,9 @@ def _open_run(folder: Path, request: Request) -> Subject:
     for source in sources:
         if source.tensor in states:
             source.load(states[source.tensor])
-    what = {
-        "policy": f"step {state.step} of {folder.resolve().name}",
-        "reference": f"{config.reference.type}, from {config.model.path}",
-    }
     makers = {source.tensor: _maker(source) for source in sources}
-    return Subject(folder.resolve().name, config, policy, makers, what)
+    name, reference = folder.resolve().name, f"{config.reference.type}, from {config.model.path}"
+    return Subject(name, config, policy, makers, f"step {state.step} of {name}", reference)
 
 
 def _pick_checkpoint(folder: Path, step: int | None) -> Path:
@@ -132,20 +131,16 @@ def _open_model(request: Request) -> Subject:
     config = load_config(None, [*request.overrides, path, _group_size(request)])
     policy = _load(config)
     scoring = Scoring(config.rollout.temperature, config.train.micro_batch_tokens)
-    reference, called = policy, "the policy itself"
-    if request.config.reference is not None:
-        called = request.config.reference
-        reference = load_policy(called, config.model.device, config.model.dtype)
-        if reference.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
-            raise ModelError(
-                f"reference is {called!r}, whose tokens are not those of {request.target!r}: choose another"
-            )
+    other = request.config.reference
+    reference = policy if other is None else load_policy(other, config.model.device, config.model.dtype)
+    if reference.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
+        raise ModelError(f"reference is {other!r}, whose tokens are not those of {request.target!r}: choose another")
     makers: dict[str, Maker] = {
         OldLogProbs.tensor: lambda experience: scoring.log_probs(policy.model, experience),
         RefLogProbs.tensor: lambda experience: scoring.log_probs(reference.model, experience),
     }
     name = request.target.rstrip("/").rpartition("/")[2].replace("builtin:", "") or "model"
-    return Subject(name, config, policy, makers, {"policy": request.target, "reference": called})
+    return Subject(name, config, policy, makers, request.target, other or "the policy itself")
 
 
 def _group_size(request: Request) -> str:

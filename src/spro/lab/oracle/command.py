@@ -1,15 +1,18 @@
 """``spro oracle``: score, print, write a folder."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
 import torch
 
-from spro.lab.begun import begun_folder, exit_on_sigterm
-from spro.lab.oracle.config import dump_config, parse_config
+from spro.folders import begun_folder
+from spro.lab.oracle.config import parse_config
 from spro.lab.oracle.page import is_base, render_oracle_page
 from spro.lab.oracle.study import Result, run_study
 from spro.lab.oracle.table import json_lines, print_table
+from spro.settings import dump_config
+from spro.signals import leave, on_signals
 
 
 def oracle_command(words: Sequence[str]) -> int:
@@ -26,7 +29,7 @@ def oracle_command(words: Sequence[str]) -> int:
     """
     config = parse_config(words)
     torch.set_num_threads(1)
-    with exit_on_sigterm(), begun_folder(config.out) as folder:
+    with on_signals(leave, (signal.SIGTERM,)), begun_folder(config.out) as folder:
         (folder / "config.yaml").write_text(dump_config(config), encoding="utf-8")
         results: list[Result] = []
         with (folder / "scores.jsonl").open("w", encoding="utf-8") as lines:

@@ -2,21 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from spro.config.section import Commas, Section
 from spro.credit import METHODS
-from spro.errors import ConfigError
-from spro.settings import nearest
+from spro.settings import check_settings, nearest
 
 BLOCKS = 20
 """Batches are summed in this many blocks; errors come from leaving one out."""
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 Length = Annotated[int, Field(ge=2, le=32)]
@@ -24,8 +19,8 @@ GroupSize = Annotated[int, Field(ge=2, le=256)]
 Drift = Annotated[float, Field(ge=0, le=20)]
 
 
-class OracleConfig(BaseModel):
-    """What is scored, on which batches. A list is written with commas: ``lengths=4,6``.
+class OracleConfig(Section):
+    """What is scored, on which batches. A list is written ``lengths=4,6`` or ``lengths=[4,6]``.
 
     Scored are the base setting (``length``, ``group_size``, ``drift``), and from there each of the three lists alone.
 
@@ -49,17 +44,15 @@ class OracleConfig(BaseModel):
         prm_learning_rate: of the implicit reward model, trained beside it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     out: Path = Path("oracle")
     seed: int = Field(0, ge=0, lt=2**31)
-    methods: Annotated[tuple[str, ...], BeforeValidator(_split)] = ("all",)
+    methods: Annotated[tuple[str, ...], Commas] = ("all",)
     length: Length = 6
     group_size: GroupSize = 4
     drift: Drift = 1.0
-    lengths: Annotated[tuple[Length, ...], BeforeValidator(_split)] = (4, 8)
-    group_sizes: Annotated[tuple[GroupSize, ...], BeforeValidator(_split)] = (2, 8, 16)
-    drifts: Annotated[tuple[Drift, ...], BeforeValidator(_split)] = (0.0, 0.25, 0.5, 2.0)
+    lengths: Annotated[tuple[Length, ...], Commas] = (4, 8)
+    group_sizes: Annotated[tuple[GroupSize, ...], Commas] = (2, 8, 16)
+    drifts: Annotated[tuple[Drift, ...], Commas] = (0.0, 0.25, 0.5, 2.0)
     batches: int = Field(400, ge=20, le=1_000_000)
     groups: int = Field(32, ge=1, le=4096)
     prompts: int = Field(8, ge=1, le=4096)
@@ -102,28 +95,4 @@ def parse_config(words: Sequence[str]) -> OracleConfig:
     Raises:
         ConfigError: a word is none, its key is unknown, or its value is wrong; one line.
     """
-    settings: dict[str, str] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"cannot read {word!r}; settings are written key=value, for example batches=1000")
-        settings[key] = value
-    try:
-        return OracleConfig.model_validate(settings)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(_describe(problem["type"], problem["loc"], problem["msg"], problem["input"])) from error
-
-
-def dump_config(config: OracleConfig) -> str:
-    """The settings as YAML."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-
-
-def _describe(kind: str, location: tuple[int | str, ...], message: str, value: object) -> str:
-    if kind == "extra_forbidden":
-        return f"unknown key {str(location[0])!r}; {nearest(str(location[0]), OracleConfig.model_fields)}"
-    message = message.removeprefix("Value error, ")
-    if kind == "value_error":
-        return f"{location[0]}: {message}" if location else message
-    return f"{location[0]} is {value!r}: {message[0].lower()}{message[1:]}"
+    return check_settings(OracleConfig, "", {}, words, "batches=1000")

@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from importlib import resources
 
-from spro.lab.oracle.config import OracleConfig, dump_config
+from spro.lab.oracle.config import OracleConfig
 from spro.lab.oracle.figure import Curve, Panel, render_panel
 from spro.lab.oracle.score import COLUMNS, UNDEFINED
 from spro.lab.oracle.study import Result, Setting
 from spro.lab.oracle.table import describe, ranked, written
 from spro.report import document, safe, tag
+from spro.settings import dump_config
 
 PANELS = (
     ("correlation", "Correlation with the true advantage", False),

@@ -103,8 +103,9 @@ def likeness(gold: Leaf, answer: Leaf) -> tuple[Likeness, str]:
         return (Likeness.SAME if gold.word == answer.word else Likeness.OTHER), ""
     if {gold.unit, answer.unit} == {"am", "pm"}:
         return Likeness.OTHER, "it is the other half of the day"
-    if differ(gold.unit, answer.unit):
-        return Likeness.OTHER, f"it is in {answer.unit} and not in {gold.unit}"
+    wanted_unit, given_unit = ("%" if leaf.is_percent else leaf.unit for leaf in (gold, answer))
+    if differ(wanted_unit, given_unit):
+        return Likeness.OTHER, f"it is in {given_unit} and not in {wanted_unit}"
     if is_more_than_nothing(answer.unit) and not gold.unit:
         return Likeness.OTHER, f"it has {answer.unit} after it"
     if gold.unit == "%":

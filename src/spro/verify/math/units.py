@@ -185,13 +185,13 @@ def split_unit(latex: str) -> tuple[str, str]:
 
 
 def differ(unit: str, other: str) -> bool:
-    """Whether both are there, known, and not the same."""
+    """Whether both are there, known, and not the same; ``%`` is known."""
     for one, another in ((unit, other), (other, unit)):
         if one in _PRIME_UNITS and another:
             return another not in _PRIME_UNITS[one]
-    if not (unit and other) or unit == other or not (_is_known(unit) and _is_known(other)):
+    if not (unit and other) or unit == other or not all(one == "%" or _is_known(one) for one in (unit, other)):
         return False
-    return "°" in unit + other or _basic(_powers(unit)) != _basic(_powers(other))
+    return "%" in (unit, other) or "°" in unit + other or _basic(_powers(unit)) != _basic(_powers(other))
 
 
 def is_more_than_nothing(unit: str) -> bool:

@@ -6,6 +6,7 @@ import yaml
 
 from spro.errors import ConfigError
 from spro.lab.compare.config import CompareConfig, flatten, load_compare, nested, pick_out
+from spro.lab.compare.folder import opened_folder
 from spro.lab.compare.plan import make_plan
 from spro.settings import load_config
 
@@ -38,6 +39,8 @@ def test_names_stand_for_credit_methods() -> None:
     config = loaded(methods=["grpo", "spro"])
     assert config.methods == {"grpo": {"credit": {"type": "grpo"}}, "spro": {"credit": {"type": "spro"}}}
     assert (config.labels, config.reference) == (("grpo", "spro"), "grpo")
+    assert loaded(methods="grpo, spro", seeds="0,1") == loaded(methods=["grpo", "spro"], seeds=[0, 1])
+    assert loaded(methods="grpo", seeds=3) == loaded(methods=["grpo"], seeds=[3])
     assert loaded(methods={"mine": None}).methods == {"mine": {}}
 
 
@@ -77,6 +80,56 @@ def test_a_seed_of_files_may_not_hold_out_what_another_trains_on(tmp_path: Path)
     assert make_plan(loaded(run=run, methods=["grpo"], seeds=[7]), ()).problems_seed == 7
     apart = {**run, "task": {**task, "held_out_problems": 0, "held_out_path": "other.jsonl"}}
     assert make_plan(loaded(run=apart, methods=["grpo"], seeds=[7]), ()).problems_seed == 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"verify.math.boxes": "all_equal"},
+        {"verify.function": {"path": "grader.mine"}},
+        {"verify": {}},
+        {"rollout.max_prompt_length": 16},
+        {"rollout.max_response_length": 16},
+        {"rollout.temperature": 0.5},
+    ],
+)
+def test_no_method_chooses_who_grades_it_and_what_it_is_asked(settings: dict[str, Any]) -> None:
+    (key,) = settings
+    shared = "verify" if key.startswith("verify") else key
+    with pytest.raises(ConfigError, match=rf"methods\.mine sets {shared}, which all methods share"):
+        make_plan(loaded(methods={"mine": settings}), ())
+
+
+@pytest.mark.parametrize("line", ["seed: 3", "run_dir: runs/mine"])
+def test_a_run_in_a_file_does_not_bring_what_the_comparison_gives(tmp_path: Path, line: str) -> None:
+    (tmp_path / "run.yaml").write_text(f"task: {{type: chain}}\nmodel: {{path: 'builtin:chain'}}\n{line}\n")
+    (tmp_path / "compare.yaml").write_text("run: run.yaml\nmethods: [spro, grpo]\n")
+    config, words = load_compare(tmp_path / "compare.yaml")
+    with pytest.raises(ConfigError, match=rf"run \(.*run\.yaml\) sets {line.partition(':')[0]}, which the comparison"):
+        make_plan(config, words)
+
+
+FILES = {
+    "task": {"type": "math", "path": "rows.jsonl", "held_out_problems": 5},
+    "model": {"path": "builtin:chain"},
+}
+
+
+def test_other_seeds_do_not_change_the_problems_that_all_are_measured_on(tmp_path: Path) -> None:
+    def begun(name: str, run: dict[str, Any], seeds: list[int], resume: bool) -> None:
+        config = loaded(run=run, methods=["grpo"], seeds=seeds)
+        task = make_plan(config, ()).base.task
+        with opened_folder(config, task, tmp_path / name, resume):
+            pass
+
+    begun("files", FILES, [0], resume=False)
+    settings = (tmp_path / "files/compare.yaml").read_text()
+    with pytest.raises(ConfigError, match=r"cannot go on: seeds is \[1\], and the comparison was begun with \[0\]"):
+        begun("files", FILES, [1], resume=True)
+    assert (tmp_path / "files/compare.yaml").read_text() == settings
+    begun("files", FILES, [0], resume=True)
+    begun("lab", {}, [0], resume=False)
+    begun("lab", {}, [1, 2], resume=True)
 
 
 def test_the_next_free_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

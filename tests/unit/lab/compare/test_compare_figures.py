@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spro.lab.compare.figures import common_grid, make_charts, on_common_places
+from spro.lab.compare.figures import FIGURES, common_grid, make_charts, on_common_places
 from spro.lab.compare.rebuild import rebuild_comparison
-from spro.lab.compare.records import read_comparison
+from spro.lab.compare.records import State, read_comparison
+from spro.lab.compare.results import TABLES
 from spro.lab.compare.table import Column, Number, Table, csv_of, markdown_of, written
 from spro.statistics import seed_band
 from tests.unit.lab.compare.examples import summary, usual, write_comparison
@@ -53,14 +54,29 @@ def test_one_seed_has_no_band_and_what_was_not_measured_no_figure(tmp_path: Path
     assert "gradient" not in charts
 
 
-def test_rebuilt_it_is_the_same_to_the_byte_and_old_files_go(tmp_path: Path) -> None:
+def test_rebuilt_it_is_the_same_to_the_byte_and_only_files_of_its_own_go(tmp_path: Path) -> None:
     folder = usual(tmp_path / "c")
+    for name in ("figures/mine.png", "figures/mine.csv", "tables/notes.md", "tables/notes.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("of the user")
     rebuild_comparison(folder)
     first = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    (folder / "figures/old.csv").write_text("")
-    (folder / "tables/old.md").write_text("")
+    # The runs have no gradient norm, so this is what an earlier time has left.
+    (folder / "figures/gradient.csv").write_text("")
+    (folder / "figures/gradient.png").write_text("")
     rebuild_comparison(folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == first
+    (folder / "compare.yaml").write_text((folder / "compare.yaml").read_text() + "evaluate: {greedy: false}\n")
+    rebuild_comparison(folder)
+    gone = set(first) - {path for path in folder.rglob("*") if path.is_file()}
+    assert {path.name for path in gone} == {"table1.csv", "table1.md"}
+
+
+def test_all_that_is_written_has_a_name_that_is_known(tmp_path: Path) -> None:
+    folder = usual(tmp_path / "c")
+    rebuild_comparison(folder)
+    assert {path.stem for path in folder.glob("tables/*")} == set(TABLES)
+    assert {path.stem for path in folder.glob("figures/*")} == {one.name for one in FIGURES} - {"gradient"}
 
 
 def test_a_table_for_a_program_and_for_a_reader() -> None:
@@ -69,6 +85,7 @@ def test_a_table_for_a_program_and_for_a_reader() -> None:
         ("a|b", Number(-1.25, -2.0, None), Number(1234.0)),
         ("c", None, None),
         ("d", Number(-0.01, -0.04, 0.0), "x"),
+        ("e", State.NOT_RUN, State.FAILED),
     )
     table = Table("t", "Title", columns, rows, "A note.")
     assert csv_of(table).splitlines() == [
@@ -76,10 +93,12 @@ def test_a_table_for_a_program_and_for_a_reader() -> None:
         "a|b,-1.25,-2,,1234",
         "c,,,,",
         "d,-0.01,-0.04,0,x",
+        "e,,,,",
     ]
     text = markdown_of(table)
     assert "| a\\|b | \u22121.2 (\u22122.0 to never) | 1,234 |" in text
     assert "| d | 0.0 (0.0 to 0.0) | x |" in text
+    assert "| e | not run yet | failed |" in text
     assert text.endswith("\n\nA note.\n")
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from spro.lab.compare.processes import Children, Job, Stop
+from spro.lab.compare.processes import Children, Ended, Job, Kind, Stop
 
 PARENT = """
 import os, sys
 from pathlib import Path
-from spro.lab.compare.processes import Children, Job, Stop
-job = Job("one", ("-c", f"import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"), Path("log"))
-Children(1, Stop(), os.open("lock", os.O_CREAT)).run([job], lambda job, code: [])
+from spro.lab.compare.processes import Children, Job, Kind, Stop
+program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+job = Job("one", Kind.TRAIN, ("-c", program), Path("log"))
+Children(1, Stop(), os.open("lock", os.O_CREAT)).run([job], lambda ended: [])
 """
 
 
@@ -40,42 +41,87 @@ def is_alive(process: int) -> bool:
     return state != "Z"
 
 
+def job(name: str, program: str, log: Path) -> Job:
+    return Job(name, Kind.TRAIN, ("-c", program), log)
+
+
 def test_what_follows_from_a_job_comes_before_what_waits(tmp_path: Path, lock: int) -> None:
     log, order = tmp_path / "log", []
 
-    def ended(job: Job, code: int) -> Sequence[Job]:
-        order.append((job.name, code))
-        return [Job("after-a", ("-c", "print('second')"), log)] if job.name == "a" else []
+    def ended(one: Ended) -> Sequence[Job]:
+        order.append((one.job.name, one.code))
+        return [job("after-a", "print('second')", log)] if one.job.name == "a" else []
 
-    jobs = [Job("a", ("-c", "print('first')"), log), Job("b", ("-c", "raise SystemExit(3)"), log)]
-    Children(1, Stop(), lock).run(jobs, ended)
+    Children(1, Stop(), lock).run([job("a", "print('first')", log), job("b", "raise SystemExit(3)", log)], ended)
     assert order == [("a", 0), ("after-a", 0), ("b", 3)]
     assert log.read_text() == "first\nsecond\n"
 
 
-def test_no_more_at_a_time_than_was_said(tmp_path: Path, lock: int) -> None:
-    program = "import os, time; open(f'{os.getpid()}.on', 'w'); time.sleep(0.3); os.remove(f'{os.getpid()}.on')"
-    most = 0
+def test_a_process_said_no_more_than_it_did_itself(tmp_path: Path, lock: int) -> None:
+    log, said = tmp_path / "log", []
+    log.write_text("spro: from an hour ago\n")
 
-    def ended(job: Job, code: int) -> Sequence[Job]:
-        nonlocal most
-        most = max(most, 1 + len(list(tmp_path.glob("*.on"))))
+    def ended(one: Ended) -> Sequence[Job]:
+        said.append(one.said())
         return []
 
-    words = ("-c", f"import os; os.chdir({str(tmp_path)!r}); {program}")
-    Children(2, Stop(), lock).run([Job(str(n), words, tmp_path / "log") for n in range(5)], ended)
-    assert most <= 2
+    jobs = [job("a", "print('first')", log), job("b", "", log), job("c", "print('third \\u20ac')", log)]
+    Children(1, Stop(), lock).run(jobs, ended)
+    assert said == ["first\n", "", "third \u20ac\n"]
+
+
+MEET = """
+import sys, time
+from pathlib import Path
+own, partner = sys.argv[1:]
+def wait(name):
+    due = time.monotonic() + 30
+    while not Path(name).exists():
+        if time.monotonic() > due:
+            sys.exit(f"{own}: nobody came")
+        time.sleep(0.01)
+Path(f"{own}.here").touch()
+Path(f"{own}.came").touch()
+wait(f"{partner}.came")
+time.sleep(0.3)
+Path(f"{own}.count").write_text(str(len(list(Path().glob("*.here")))))
+wait(f"{partner}.count")
+Path(f"{own}.here").unlink()
+"""
+"""Waits for its partner, and counts who is there: one by one they would never come to an end."""
+
+
+def test_as_many_at_a_time_as_was_said(tmp_path: Path, lock: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    codes: list[int] = []
+
+    def ended(one: Ended) -> Sequence[Job]:
+        codes.append(one.code)
+        return []
+
+    pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
+    jobs = [Job(own, Kind.TRAIN, ("-c", MEET, own, partner), tmp_path / "log") for own, partner in pairs]
+    Children(2, Stop(), lock).run(jobs, ended)
+    assert codes == [0] * 4, (tmp_path / "log").read_text()
+    assert [int(path.read_text()) for path in sorted(tmp_path.glob("*.count"))] == [2, 2, 2, 2]
+
+
+DEAF = """
+import signal, time
+signal.signal(15, lambda *_: print('no', flush=True))
+print('up', flush=True)
+time.sleep(60)
+"""
+
+
+def no_more(one: Ended) -> Sequence[Job]:
+    raise AssertionError("what ends after a stop was asked for is nobody's result")
 
 
 def test_one_that_does_not_listen_is_killed_at_the_second_signal(tmp_path: Path, lock: int) -> None:
-    deaf = "import signal, time; signal.signal(15, lambda *_: print('no', flush=True))"
-    program = f"{deaf}; print('up', flush=True); time.sleep(60)"
     stop, log = Stop(), tmp_path / "log"
     children = Children(1, stop, lock)
     asked: list[int] = []
-
-    def no_more(job: Job, code: int) -> Sequence[Job]:
-        raise AssertionError("what ends after a stop was asked for is nobody's result")
 
     def pause(seconds: float) -> None:
         said = log.read_text() if log.is_file() else ""
@@ -84,9 +130,21 @@ def test_one_that_does_not_listen_is_killed_at_the_second_signal(tmp_path: Path,
             asked.append(stop.times)
         time.sleep(seconds)
 
-    children.run([Job("deaf", ("-c", program), log), Job("late", ("-c", "print('late')"), log)], no_more, pause)
+    children.run([job("deaf", DEAF, log), job("late", "print('late')", log)], no_more, pause)
     assert asked == [1, 2]
     assert log.read_text() == "up\nno\n"
+
+
+def test_two_signals_between_two_looks_are_two(tmp_path: Path, lock: int) -> None:
+    stop, log = Stop(), tmp_path / "log"
+
+    def pause(seconds: float) -> None:
+        if log.is_file() and "up" in log.read_text() and not stop.times:
+            stop.number, stop.times = signal.SIGINT, 2
+        time.sleep(seconds)
+
+    Children(1, stop, lock).run([job("deaf", DEAF, log)], no_more, pause)
+    assert log.read_text() == "up\n"
 
 
 def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:

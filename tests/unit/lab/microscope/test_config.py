@@ -15,6 +15,7 @@ def test_words_go_where_they_belong() -> None:
     assert request.credit == {"spro": {"beta": 0.5}}
     assert request.overrides == ("rollout.temperature=0.7",)
     assert parse_request("x", ()).config.methods == HANDFUL
+    assert parse_request("runs/x", ("methods=[spro, grpo]", *words[2:], "prompts=3")) == request
     assert parse_request("x", ("methods=all",)).config.methods == tuple(METHODS)
 
 
@@ -23,7 +24,7 @@ def test_words_go_where_they_belong() -> None:
     [
         (("prompts",), "cannot read 'prompts'; settings are written key=value, for example prompts=32"),
         (("promts=3",), "unknown key 'promts'; did you mean 'prompts'?"),
-        (("prompts=0",), "prompts is '0': input should be greater than or equal to 1"),
+        (("prompts=0",), "prompts is 0: input should be greater than or equal to 1"),
         (("prompts=many",), "prompts is 'many': input should be a valid integer, unable to parse string as an integer"),
         (("methods=",), "methods: no method is named; methods=all takes every one that can be made"),
         (("methods=spor",), "methods: unknown method 'spor'; did you mean 'spro'?"),

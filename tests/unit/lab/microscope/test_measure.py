@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spro.lab.microscope.disagreement import find_disagreements
 from spro.lab.microscope.measure import MEANINGS, gather_tokens, measure_methods, opposite_signs
-from spro.lab.microscope.truth import Truth
+from spro.lab.microscope.truth import ExactTruth, Truth
 
 
 def ragged(seed: int, rows: int = 12) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], Truth]:
@@ -23,7 +23,7 @@ def ragged(seed: int, rows: int = 12) -> tuple[np.ndarray, np.ndarray, dict[str,
     said = {"knows": true + 0.3 * rng.normal(size=true.shape), "noise": rng.normal(size=true.shape), "flat": constant}
     said = {name: (values * mask).astype(np.float32) for name, values in said.items()}
     values = tuple(tuple(row[:length].tolist()) for row, length in zip(true, lengths, strict=True))
-    return mask, np.repeat(np.arange(rows // 3), 3), said, Truth("exact", "", values)
+    return mask, np.repeat(np.arange(rows // 3), 3), said, ExactTruth(values)
 
 
 def ranks(values: list[float]) -> list[float]:
@@ -85,7 +85,7 @@ def test_the_order_of_the_responses_changes_nothing(seed: int) -> None:
 
 def test_a_truth_that_says_nothing_has_no_sign() -> None:
     mask, groups, said, truth = ragged(0)
-    mute = Truth("exact", "", tuple((0.0,) * len(row) for row in truth.values))
+    mute = ExactTruth(tuple((0.0,) * len(row) for row in truth.values))
     found = measured(mask, groups, said, mute)
     assert {name for _, name in found} == set(MEANINGS)
     assert all(agreement.value is None for agreement in found.values())
@@ -96,7 +96,7 @@ def test_rounding_is_silence() -> None:
     said = {"grpo": np.array([[1.0, 1.0, 1.0], [1e-8, 1e-8, 1e-8]], dtype=np.float32)}
     tokens = gather_tokens(mask, np.array([0, 1]), said)
     assert tokens.advantages["grpo"].tolist() == [1, 1, 1, 0, 0, 0]
-    truth = Truth("exact", "", ((0.0, 1.0, 0.0), (0.0, -1.0, 0.0)))
+    truth = ExactTruth(((0.0, 1.0, 0.0), (0.0, -1.0, 0.0)))
     found = measured(mask, np.array([0, 1]), said, truth)
     assert (found["grpo", "silent"].value, found["grpo", "sign"].value, found["grpo", "sign"].n) == (0.5, 1.0, 1)
 
@@ -115,17 +115,18 @@ def test_disagreement_by_hand() -> None:
         "loud": np.array([[2.0, -2.0, 2.0], [2.0, 2.0, 7.0]]),
         "calm": np.array([[1.0, 1.0, -1.0], [1.0, 1.0, 7.0]]),
     }
-    truth = Truth("exact", "", ((0.0, -1.0, 1.0), (0.0, 0.0)))
+    truth = ExactTruth(((0.0, -1.0, 1.0), (0.0, 0.0)))
     first, second = find_disagreements(mask, said, truth, [["a", "9\n", "c"], ["a", ""]])
     assert (first.score, first.token) == (4.0, 1)
     assert first.sentence == (
-        "At token 2 of 3, \u201c9\n\u201d, the truth is \u22121: loud pushes it down (\u22122), calm pushes it up (+1)."
+        "At token 2 of 3, \u201c9\n\u201d, the truth is \u22121.00: loud pushes it down (\u22122.00), calm pushes it "
+        "up (+1.00)."
     )
     assert (second.score, second.token, second.sentence) == (0.0, None, "")
 
     # Without a truth every token counts.
     first, second = find_disagreements(mask, said, None, [["a", "9", "c"], ["a", ""]])
     assert (first.score, first.token, second.score, second.token) == (4.0, 1, 0.0, 0)
-    assert second.sentence == "At token 1 of 2, \u201ca\u201d, loud pushes it up (+2), calm pushes it up (+1)."
+    assert second.sentence == "At token 1 of 2, \u201ca\u201d, loud pushes it up (+2.00), calm pushes it up (+1.00)."
     (alone, _) = find_disagreements(mask, {"loud": said["loud"]}, truth, [["a", "9", "c"], ["a", ""]])
-    assert alone.sentence == "At token 2 of 3, \u201c9\u201d, the truth is \u22121: loud pushes it down (\u22122)."
+    assert alone.sentence.endswith("\u201c9\u201d, the truth is \u22121.00: loud pushes it down (\u22122.00).")

@@ -8,7 +8,14 @@ import torch
 
 from spro.credit import METHODS
 from spro.lab.microscope.rollouts import _split_into_tokens
-from spro.lab.microscope.truth import ERRORS, Truth, exact_step_rewards, exact_truth, monte_carlo_truth
+from spro.lab.microscope.truth import (
+    ERRORS,
+    ExactTruth,
+    SampledTruth,
+    exact_step_rewards,
+    exact_truth,
+    monte_carlo_truth,
+)
 from spro.models import Policy, load_policy
 from spro.rollout import EmbeddedEngine, FinishReason, Response, Sampling
 from spro.tasks import Message, Problem, Prompt
@@ -17,8 +24,8 @@ from spro.train.group import Group
 from spro.train.judge import Judge
 from spro.train.reward import OverlongPenalty
 from spro.train.steps import StepSplitter
-from spro.train.vine import StepValues
-from spro.verify import Grader, verify_chain
+from spro.train.vine import StateValue, StepValues
+from spro.verify import Grader, Verdict, verify_chain
 
 LIMIT = 3
 
@@ -70,7 +77,6 @@ def test_continuations_come_to_the_exact_advantages(policy: Policy) -> None:
     found = monte_carlo_truth(_split_into_tokens([group]), values, seed=5)
     assert found.kept == (0,)
     assert found.lost == 0
-    assert found.truth.errors is not None
     for row, response in enumerate(group.responses):
         states = [
             exact_value(policy, group.prompt, response.token_ids[:t], LIMIT - t) for t in range(len(response.token_ids))
@@ -98,12 +104,51 @@ def test_it_is_what_vineppo_says_of_the_same_states(policy: Policy) -> None:
         torch.testing.assert_close(said[row, : len(true)], torch.tensor(true))
 
 
+def fails_on(answer: str) -> Judge:
+    """A judge whose verifier breaks on one answer, so that no response with it can be graded."""
+
+    def verify(response: str, ground_truth: str) -> Verdict:
+        if response.endswith(answer):
+            raise RuntimeError("broken")
+        return verify_chain(response, ground_truth)
+
+    policy = load_policy("builtin:chain", "cpu")
+    return Judge(Grader({"chain": verify}, 1), policy.tokenizer, OverlongPenalty(64))
+
+
+def test_a_continuation_that_cannot_be_graded_is_no_ground_for_certainty(policy: Policy) -> None:
+    """The error of a state is of as many as were graded there: some are lost before the answer, none behind it."""
+    group = group_of(policy, "9*2;", "8;#8", "8;#6", limit=24)
+    samples = 12
+    engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
+    split = _split_into_tokens([group])
+    values = StepValues(engine, fails_on("#4"), Sampling(2, 24, 3.0), samples, None)
+    found = monte_carlo_truth(split, values, seed=3)
+    (rows,) = values.roll_out(split, 3).states
+    assert rows is not None
+    graded = {
+        response.token_ids[:t]: state.graded
+        for row, response in zip(rows, group.responses, strict=True)
+        for t, state in enumerate(row)
+    }
+    assert sum(samples - count for count in graded.values()) == found.lost > 0
+    assert min(graded.values()) < samples == max(graded.values())
+    for row, states in enumerate(rows):
+        for t in range(len(states)):
+            assert found.truth.errors[row][t] == pytest.approx(math.sqrt(sum(map(variance, states[t : t + 2]))))
+
+
+def variance(state: StateValue) -> float:
+    share = (state.mean * state.graded + 1) / (state.graded + 2)
+    return share * (1 - share) / state.graded
+
+
 def test_the_truth_speaks_where_it_is_beyond_its_error() -> None:
-    assert Truth("exact", "", ((0.0, -1.0),)).speaks == ((False, True),)
-    continued = Truth("monte_carlo", "", ((0.3, -0.3, 0.0),), ((0.1, 0.3 / ERRORS, 0.0),))
+    assert ExactTruth(((0.0, -1.0),)).speaks == ((False, True),)
+    continued = SampledTruth(((0.3, -0.3, 0.0),), ((0.1, 0.3 / ERRORS, 0.0),), 8)
     assert continued.speaks == ((True, False, False),)
-    assert continued.of([0]).speaks == continued.speaks
-    assert Truth("exact", "", ((0.0,), (1.0,))).of([1]).values == ((1.0,),)
+    assert continued.of([0]) == continued
+    assert ExactTruth(((0.0,), (1.0,))).of([1]).values == ((1.0,),)
 
 
 def test_an_exact_judge_of_steps(policy: Policy) -> None:

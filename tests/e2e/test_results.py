@@ -1,0 +1,44 @@
+"""What stands in ``docs/results`` is what the summaries beside it say, and one command makes it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.e2e.command import spro
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+STUDIES = sorted(path.parent for path in RESULTS.glob("*/compare.yaml"))
+
+
+def test_there_is_a_study() -> None:
+    assert STUDIES
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_every_table_and_figure_comes_from_the_committed_summaries(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / study.name
+    folder.mkdir()
+    shutil.copy(study / "compare.yaml", folder)
+    shutil.copytree(study / "summaries", folder / "summaries")
+    made = spro("report", folder, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+
+    for kind in ("tables", "figures"):
+        assert names(folder / kind) == names(study / kind)
+        for name in names(study / kind):
+            assert same(folder / kind / name, study / kind / name), f"{kind}/{name}: run make results"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def same(one: Path, other: Path) -> bool:
+    """Byte for byte; pictures by what is seen, since another FreeType draws the edges of letters otherwise."""
+    if one.suffix != ".png":
+        return one.read_bytes() == other.read_bytes()
+    pictures = [np.asarray(Image.open(path).convert("L"), dtype=float) for path in (one, other)]
+    return pictures[0].shape == pictures[1].shape and float(np.abs(pictures[0] - pictures[1]).mean()) < 1.0
