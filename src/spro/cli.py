@@ -257,13 +257,14 @@ def run_report(arguments: argparse.Namespace) -> int:
         return 0
     if (folder / "result.json").is_file():
         raise ConfigError(f"{str(folder)!r} is an evaluation, which has no page: spro eval {folder} shows its numbers")
-    from spro.report import write_microscope, write_report, write_run_figures
+    from spro.report import write_microscope, write_microscope_figures, write_report, write_run_figures
 
-    if (folder / "measures.json").is_file():
-        print(write_microscope(folder))
-        return 0
-    print(write_report(folder))
-    for path in write_run_figures(folder)[:1]:
+    is_microscope = (folder / "measures.json").is_file()
+    write_page, write_figures = (
+        (write_microscope, write_microscope_figures) if is_microscope else (write_report, write_run_figures)
+    )
+    print(write_page(folder))
+    for path in write_figures(folder)[:1]:
         print(path.parent)
     return 0
 

@@ -21,6 +21,7 @@ cannot run the model, or years later. The page is one HTML file without a single
     microscope the same responses as several methods see them, with a folder, strips and measures of its own
     files      written whole or not at all
     figures    a figure as PNG and CSV
+    picture    what all images have in common
     live       the page of a run that goes on
     server     who may ask for it, and how
     watch      until Ctrl-C
@@ -31,6 +32,7 @@ from spro.report.chart import Chart, Frame, Line, Series
 from spro.report.comparison import ComparisonPage, TextTable, render_comparison
 from spro.report.figures import write_figures, write_run_figures
 from spro.report.microscope import write_microscope
+from spro.report.microscope_figures import write_microscope_figures
 from spro.report.microscope_folder import MicroscopeFacts
 from spro.report.page import document, write_report
 from spro.report.run import read_run
@@ -63,6 +65,7 @@ __all__ = [
     "watch_command",
     "write_figures",
     "write_microscope",
+    "write_microscope_figures",
     "write_report",
     "write_run_figures",
 ]

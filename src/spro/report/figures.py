@@ -1,12 +1,10 @@
 """Figures as files: an image for a paper, and the numbers behind it for everything else.
 
-The same data gives the same bytes, so that a figure in a repository changes only when its data does. An image has the
-colors, dashes, marks and bands of the page, on light paper.
+An image has the colors, dashes, marks and bands of the page.
 """
 
 import csv
 import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,21 +14,18 @@ from spro.report.chart import Chart, Line, banded
 from spro.report.curves import run_charts
 from spro.report.files import write_file
 from spro.report.looks import LIGHT_PAPER, LOOKS
+from spro.report.picture import INK, SOFT, clear_frame, paint, write_title
 from spro.report.run import read_run
 from spro.report.scale import smooth
 from spro.report.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-INCHES_PER_PIXEL = 1 / 100
-DOTS_PER_INCH = 200
-WIDTH = 720
 EXTRA_HEIGHT = 190
 SMALLEST_HEIGHT = 170
-PADDING = 0.1
-INK, SOFT, RULE = "#1c1e22", "#5a616b", "#e2e4e7"
 
 
 def write_run_figures(run_folder: Path) -> list[Path]:
@@ -95,29 +90,14 @@ def _exact(value: float) -> str:
 
 def render_png(chart: Chart) -> bytes:
     """The figure as an image of twice the page's resolution."""
-    # A figure of its own, without pyplot, needs no screen and leaves the settings of a notebook alone.
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    content = io.BytesIO()
-    # A script that the font lacks shows as boxes; the page and the table have its letters.
-    with matplotlib.rc_context(), warnings.catch_warnings(action="ignore", category=UserWarning):
-        matplotlib.rcdefaults()
-        matplotlib.rc("font", size=10, family=["DejaVu Sans"])
-        matplotlib.rc("axes", edgecolor=SOFT)
-        matplotlib.rc("text", parse_math=False)
-        size = (WIDTH * INCHES_PER_PIXEL, (max(chart.height, SMALLEST_HEIGHT) + EXTRA_HEIGHT) * INCHES_PER_PIXEL)
-        layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
-        figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=LIGHT_PAPER, layout=layout)
-        FigureCanvasAgg(figure)
+    def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(facecolor=LIGHT_PAPER)
         _set_axes(axes, chart)
         for line in chart.lines:
             _draw_band(axes, line)
         drawn = [_draw_line(axes, chart, line) for line in chart.lines]
-        figure.suptitle(visible(chart.title), x=0.02, ha="left", color=INK, fontweight="bold", fontsize=12)
+        write_title(figure, visible(chart.title))
         figure.legend(
             drawn,
             [visible(line.label) for line in chart.lines],
@@ -127,9 +107,8 @@ def render_png(chart: Chart) -> bytes:
             labelcolor=INK,
             handlelength=3.2,
         )
-        # Without its maker's name and version, which would change the bytes with every release.
-        figure.savefig(content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-    return content.getvalue()
+
+    return paint(max(chart.height, SMALLEST_HEIGHT) + EXTRA_HEIGHT, draw)
 
 
 def _set_axes(axes: "Axes", chart: Chart) -> None:
@@ -140,11 +119,7 @@ def _set_axes(axes: "Axes", chart: Chart) -> None:
     axes.set_yticks(up.ticks, [chart.up_text(tick, up) for tick in up.ticks])
     axes.set_xlabel(visible(chart.frame.across), color=SOFT)
     axes.set_title(visible(chart.unit), loc="left", color=SOFT, fontsize=10)
-    axes.grid(axis="y", color=RULE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=SOFT, length=3)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    clear_frame(axes, "y")
 
 
 def _draw_band(axes: "Axes", line: Line) -> None:

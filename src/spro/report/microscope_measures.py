@@ -66,18 +66,39 @@ def render_measures(microscope: Microscope) -> str:
     )
 
 
-def _table(microscope: Microscope, truth: Truth) -> str:
-    by_method: dict[str, dict[str, Measure]] = {}
+@dataclass(frozen=True)
+class Whiskers:
+    """What is drawn of one truth.
+
+    Attributes:
+        methods: those that go with it best first.
+        measures: by method and name.
+        axes: by the name of the measure.
+    """
+
+    methods: tuple[Method, ...]
+    measures: Mapping[str, Mapping[str, Measure]]
+    axes: Mapping[str, Axis]
+
+
+def whiskers_of(microscope: Microscope, truth: Truth) -> Whiskers:
+    """The measures against one truth, in the order of the page."""
+    by_method: dict[str, dict[str, Measure]] = {method.name: {} for method in microscope.methods}
     for measure in microscope.measures:
         if measure.truth == truth.name:
             by_method.setdefault(measure.method, {})[measure.name] = measure
-    ranked = sorted(microscope.methods, key=lambda method: -_rank(by_method.get(method.name, {})))
-    axes = {name: _axis_of(name, by_method) for name in COLUMNS}
+    ranked = sorted(microscope.methods, key=lambda method: -_rank(by_method[method.name]))
+    return Whiskers(tuple(ranked), by_method, {name: _axis_of(name, by_method) for name in COLUMNS})
+
+
+def _table(microscope: Microscope, truth: Truth) -> str:
+    whiskers = whiskers_of(microscope, truth)
+    ranked, by_method, axes = whiskers.methods, whiskers.measures, whiskers.axes
     heads = tag("th", "Method", scope="col") + "".join(
         tag("th", safe(heading) + _ends(axes[name]), scope="col", class_="wide") for name, heading in COLUMNS.items()
     )
     heads += tag("th", "Silent", scope="col")
-    rows = "".join(_row(method, by_method.get(method.name, {}), axes) for method in ranked)
+    rows = "".join(_row(method, by_method[method.name], axes) for method in ranked)
     caption = tag("caption", safe(f"Against the {truth.title}"))
     table = tag("table", caption + tag("thead", tag("tr", heads)) + tag("tbody", rows), class_="whiskers")
     scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Against the {truth.title}")

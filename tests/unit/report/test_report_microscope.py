@@ -1,5 +1,6 @@
 """The microscope's page from files made by hand."""
 
+import csv
 import json
 import random
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from spro.errors import RunFolderError
-from spro.report import write_microscope
+from spro.report import write_microscope, write_microscope_figures
 from spro.report.microscope_folder import read_microscope
 from spro.report.microscope_measures import ENOUGH_GROUPS
 from spro.report.microscope_strips import AROUND, HEAD, TAIL, WHOLE, pick_samples
@@ -197,6 +198,28 @@ def test_responses_that_are_cut_off_are_one_line(kept: float, tmp_path: Path) ->
     with pytest.raises(RunFolderError, match=r"is damaged .*rollouts.jsonl has [01] of the 2 responses"):
         write_microscope(folder)
     assert (folder / "microscope.html").read_bytes() == page
+
+
+def test_the_measures_are_pictures_and_tables_too(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [line(list("8*2;6"), 1.0)])
+    written = write_microscope_figures(folder)
+    assert [path.name for path in written] == [
+        f"measures-{truth}.{suffix}" for truth in ("exact", "monte_carlo") for suffix in ("png", "csv")
+    ]
+    measures = json.loads((folder / "measures.json").read_text())["measures"]
+    for truth in ("exact", "monte_carlo"):
+        rows = list(csv.DictReader((folder / "figures" / f"measures-{truth}.csv").read_text().splitlines()))
+        assert {row["method"] for row in rows} == set(METHODS)
+        for measure in (one for one in measures if one["truth"] == truth):
+            row = next(row for row in rows if row["method"] == measure["method"])
+            for key, end in (("value", ""), ("low", " low"), ("high", " high")):
+                told = row[measure["measure"] + end]
+                assert (float(told) if told else None) == measure[key]
+    before = [path.read_bytes() for path in written]
+    assert before[0].startswith(b"\x89PNG")
+    assert [path.read_bytes() for path in write_microscope_figures(folder)] == before
+    changed = write_folder(tmp_path / "other", [line(list("8*2;6"), 1.0)], measures=[dict(measures[0], value=0.5)])
+    assert write_microscope_figures(changed)[0].read_bytes() != before[0]
 
 
 def test_numbers_that_are_none_are_a_dash(tmp_path: Path, parse: Any) -> None:
