@@ -52,6 +52,7 @@ def test_a_reward_that_always_raises_ends_the_run(runs: Runs) -> None:
 
 def test_a_killed_worker_ends_the_run(runs: Runs) -> None:
     run = runs("window")
-    assert 2 <= len(run.metrics) < 10
+    # Of a thousand; how many come before the kill depends on who else uses the machine.
+    assert 2 <= len(run.metrics) < 100
     assert run.returncode == 1, "it hung, or it was never killed"
     assert has_line(run, "ActorDiedError")

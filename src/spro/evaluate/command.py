@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-import torch
-
 from spro.errors import ConfigError, ModelError
 from spro.evaluate.against import compare, contrast_json, print_contrast
 from spro.evaluate.bench import Bench, build_bench, load_model
@@ -19,6 +17,7 @@ from spro.evaluate.settle import as_run, settle
 from spro.evaluate.table import print_result
 from spro.train.grading import Grading
 from spro.train.interrupt import Interrupted, StopRequest, stop_on_signals
+from spro.train.memory import is_out_of_memory
 from spro.train.progress import open_display
 
 
@@ -99,7 +98,9 @@ def _answer(bench: Bench, folder: EvalFolder, stop: StopRequest) -> bool:
             display.say(note)
         try:
             evaluate(bench, folder, display)
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise ModelError(
                 "the memory is full: take a smaller rollout.max_rows, which is another evaluation, or a smaller "
                 "vllm.gpu_memory_utilization, and go on with --resume"

@@ -60,7 +60,7 @@ class EvalConfig(Section):
     path: str | None = None
     """The suite's data: a file, a folder or a hub id. Without it: the suite's own hub id."""
     model: EvalModelConfig
-    samples: PositiveInt = 1
+    samples: Annotated[int, Field(ge=1, le=65_536)] = 1
     """Sampled answers a problem, k of avg@k and the largest k of pass@k."""
     temperature: NonNegativeFloat = 0.0
     """Of the sampled answers. 0 samples none: there is the greedy answer alone."""

@@ -82,12 +82,12 @@ def _samples(microscope: Microscope) -> str:
     scales = find_scales(microscope, samples)
     left = len(microscope.samples) - len(samples)
     more = f" {left:,} further responses are in rollouts.jsonl." if left else ""
+    below, speaks = (", below the truth", ", where the truth speaks,") if microscope.truths else ("", "")
     intro = tag(
         "p",
         "Blue tokens are made more likely, orange ones less likely; the strips of a response hold the same tokens, one "
-        "under another, below the truth. The responses on which methods are farthest apart, where the truth speaks, "
-        f"come first.{more} Point at a token for its numbers; with the keyboard, enter a response and use the arrow "
-        "keys.",
+        f"under another{below}. The responses on which methods are farthest apart{speaks} come first.{more} Point at a "
+        "token for its numbers; with the keyboard, enter a response and use the arrow keys.",
         class_="intro",
     )
     cards = "".join(render_sample(sample, number, microscope, scales) for number, sample in enumerate(samples, 1))

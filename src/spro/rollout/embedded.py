@@ -7,7 +7,7 @@ Axis legend: P prompts, N living rows, L prompt positions (left-padded), V vocab
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -75,9 +75,12 @@ class EmbeddedEngine:
         groups: dict[int, tuple[Response, ...]] = {}
         # Prompts of like length side by side: a short one beside a long one is mostly padding.
         by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        # A group of more than the cache may hold comes in parts.
+        parts = [replace(sampling, group_size=size) for size in _sizes(sampling.group_size, self.max_rows)]
         for chunk in _chunks(by_length, max(1, self.max_rows // sampling.group_size)):
-            answers = self._generate_chunk([prompts[index] for index in chunk], sampling, generator)
-            groups |= zip(chunk, answers, strict=True)
+            asked = [prompts[index] for index in chunk]
+            answers = [self._generate_chunk(asked, part, generator) for part in parts]
+            groups |= {index: sum(own, ()) for index, own in zip(chunk, zip(*answers, strict=True), strict=True)}
         return [groups[index] for index in range(len(prompts))]
 
     def _generate_chunk(
@@ -172,6 +175,11 @@ def _sample(logits: Tensor, temperature: float, generator: torch.Generator) -> t
     else:
         chosen = scaled.argmax(dim=-1, keepdim=True)
     return chosen.squeeze(1), scaled.gather(1, chosen).squeeze(1)
+
+
+def _sizes(total: int, most: int) -> list[int]:
+    """``total`` in parts of ``most``; the last may be smaller."""
+    return [min(most, total - start) for start in range(0, total, most)]
 
 
 def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

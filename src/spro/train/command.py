@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 
 from spro.errors import RunFolderError, TrainingError
@@ -14,6 +13,7 @@ from spro.settings import load_config
 from spro.train.grading import Grading
 from spro.train.interrupt import StopRequest, stop_on_signals
 from spro.train.loop import Outcome
+from spro.train.memory import is_out_of_memory
 from spro.train.progress import describe, open_display
 from spro.train.resume import load_resumed
 from spro.train.setup import build_trainer, resolve
@@ -38,7 +38,7 @@ def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: boo
         try:
             trainer = held.enter_context(closing(build_trainer(config, grading, stop, resume)))
         except (RuntimeError, MemoryError) as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise TrainingError(f"the memory is full before the run begins; {SMALLER}") from error
             raise
         held.callback(trainer.folder.close)
@@ -65,13 +65,9 @@ def train_command(path: Path | None, overrides: Sequence[str], allow_unsafe: boo
     return 128 + stop.signal_number if stop.signal_number is not None else 0
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-
-
 def _explain(error: BaseException, run_dir: Path) -> TrainingError | None:
     """The machine's own limits as one line for the user; None for any other error."""
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return TrainingError(
             "the memory is full; lower train.micro_batch_tokens or set model.gradient_checkpointing (scoring and "
             "update), lower rollout.max_rows or vllm.gpu_memory_utilization (sampling)"

@@ -15,6 +15,11 @@ GROWTH = 1.5
 MIB = 2**20
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the memory of the host or of a device is full; torch says of the host's so in words alone."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
 def host_bytes() -> int:
     """Resident memory of this process, without its workers; the peak so far where the system tells no more."""
     try:

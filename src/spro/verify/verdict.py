@@ -57,6 +57,9 @@ class Verdict:
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """``text`` as the detail of a verdict: a single line of at most ``limit`` characters."""
-    line = " ".join(text.split())
+    """``text`` as the detail of a verdict: a single line of at most ``limit`` characters, none of which acts.
+
+    A terminal obeys escapes, and bidi overrides reorder what is read: they are spelled out.
+    """
+    line = "".join(c if c.isprintable() else f"\u27e8U+{ord(c):04X}\u27e9" for c in " ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 3] + "..."

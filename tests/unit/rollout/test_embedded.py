@@ -43,6 +43,25 @@ def test_sampled_log_probs_equal_recomputed_ones(
     torch.testing.assert_close(sampled, recomputed, rtol=0, atol=2e-5)
 
 
+def test_a_group_larger_than_the_cache_comes_in_parts() -> None:
+    model = tiny_model("qwen2")
+    rows: list[int] = []
+    model.register_forward_pre_hook(lambda _, __, given: rows.append(len(given["input_ids"])), with_kwargs=True)
+    small = engine(model, frequent_stops(model), max_rows=3)
+    groups = small.generate(PROMPTS, Sampling(8, 12, 1.0), seed=1)
+    assert [len(group) for group in groups] == [8] * len(PROMPTS)
+    assert max(rows) == 3
+    assert all(len({response.token_ids for response in group}) > 3 for group in groups), "no part repeats another"
+    sequences = Sequences(
+        prompts=tuple(tuple(prompt) for prompt in PROMPTS for _ in range(8)),
+        responses=tuple(response.token_ids for group in groups for response in group),
+        pad_token_id=0,
+    )
+    recomputed = response_log_probs(model, sequences, 1.0, max_tokens=64)[sequences.response_mask(model.device)]
+    sampled = torch.tensor([lp for group in groups for response in group for lp in response.rollout_log_probs])
+    torch.testing.assert_close(sampled, recomputed, rtol=0, atol=2e-5)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_greedy_equals_generate_of_transformers(family: str) -> None:
     model = tiny_model(family)

@@ -47,8 +47,8 @@ def compare_command(path: Path, words: Sequence[str], resume: bool = False, allo
         at_once = config.jobs or default_jobs(plan.base)
         runs = len(config.labels) * len(config.seeds)
         _say(
-            f"{len(config.labels)} methods x {len(config.seeds)} seeds: {runs} runs of {plan.base.train.steps} steps, "
-            f"{at_once} at a time; folder {out}"
+            f"{_count(config.labels, 'method')} x {_count(config.seeds, 'seed')}: {runs} runs of "
+            f"{plan.base.train.steps} steps, {at_once} at a time; folder {out}"
         )
         try:
             schedule.write_configs()
@@ -73,6 +73,10 @@ def _placed(config: CompareConfig, path: Path, resume: bool) -> CompareConfig:
     if path.name == SETTINGS and (path.parent / "summaries").is_dir():
         return config.model_copy(update={"out": path.parent})
     raise ConfigError("--resume needs the folder of the comparison to go on with: add out=...")
+
+
+def _count(items: Sequence[object], what: str) -> str:
+    return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
 
 
 def _say(line: str) -> None:

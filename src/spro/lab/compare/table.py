@@ -91,11 +91,16 @@ def markdown_of(table: Table) -> str:
     text = table.text
 
     def line(cells: tuple[str, ...]) -> str:
-        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+        return f"| {' | '.join(_plain(cell) for cell in cells)} |"
 
     rule = "|" + "|".join(["---", *["---:"] * (len(text.heads) - 1)]) + "|"
     lines = [f"**{text.title}**", "", line(text.heads), rule, *map(line, text.rows)]
     return "\n".join([*lines, *(("", text.note) if text.note else ())]) + "\n"
+
+
+def _plain(cell: str) -> str:
+    """A cell that is neither markup nor the end of its column, whatever a failure had to say."""
+    return cell.replace("|", "\\|").replace("<", "&lt;")
 
 
 def _shown(cell: Cell, column: Column) -> str:

@@ -1,5 +1,6 @@
 """What a comparison says in sentences, no more sure of itself than its numbers."""
 
+from spro.lab.compare.reach import ACCURACY
 from spro.lab.compare.records import Comparison, State
 from spro.lab.compare.results import Results
 from spro.lab.compare.scores import accuracy
@@ -30,7 +31,11 @@ def headline(results: Results) -> str:
         return "No run came to its end, so there is nothing to compare."
     finals = {label: accuracy(board.scores[label], board.sources) for label in results.comparison.labels}
     best = max(finals, key=lambda label: finals[label].value or 0.0)
-    said = f"{best} ended best, with {_percent(finals[best])} as mean score of sampled answers to held-out problems"
+    level = [label for label in finals if finals[label].value == finals[best].value]
+    said = f"{_percent(finals[best])} as mean score of sampled answers to held-out problems"
+    if len(level) > 1:
+        return f"{listed(level)} ended level, with {said}; none ended above them."
+    said = f"{best} ended best, with {said}"
     if config.reference not in finals:
         return f"{said}. The baseline {config.reference} has no finished run, so nothing was tested against it."
     if best == config.reference:
@@ -74,6 +79,7 @@ def remarks(results: Results) -> tuple[str, ...]:
             f"{seeds} seeds a method. Intervals and tests take both the seeds and the problems as drawn by chance"
             + (", and so few seeds make them wide." if seeds < 5 else ".")
         )
+    found += _beside_the_base(results)
     quiet = [f"{one.label} and {one.other}" for one in results.tests if not one.is_significant]
     if quiet:
         found.append(f"Not distinguishable at the end: {'; '.join(quiet)}.")
@@ -89,6 +95,21 @@ def remarks(results: Results) -> tuple[str, ...]:
     if collapsed:
         found.append(f"Runs of {listed(collapsed)} collapsed while training and are counted as they ended.")
     return tuple(found)
+
+
+def _beside_the_base(results: Results) -> list[str]:
+    """What the model before training makes of the result."""
+    found, board, comparison = [], results.sampled, results.comparison
+    if board is not None and board.base is not None:
+        before = accuracy(board.base[None], board.sources)
+        finals = [accuracy(scores, board.sources).value or 0.0 for scores in board.scores.values()]
+        if finals and max(finals) <= (before.value or 0.0):
+            found.append(f"No method ended above the model before training, which has {_percent(before)}.")
+    begun = [run.curve(ACCURACY).get(0) for run in comparison.runs[comparison.config.reference].values()]
+    target = results.target
+    if target is not None and begun and all(value is not None and value >= target for value in begun):
+        found.append("The model before training has the target accuracy already: to reach it cost nothing.")
+    return found
 
 
 def _absent(comparison: Comparison, state: State) -> list[str]:

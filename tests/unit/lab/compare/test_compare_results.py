@@ -11,7 +11,7 @@ from spro.lab.compare.reach import FLOPS, HOURS, STEPS, TOKENS
 from spro.lab.compare.records import read_comparison
 from spro.lab.compare.results import Results, find_results, make_tables
 from spro.lab.compare.summary import Scores, Summary
-from spro.lab.compare.table import Number, Table, csv_of
+from spro.lab.compare.table import Number, Table, csv_of, markdown_of
 from spro.lab.compare.words import headline, remarks
 from spro.statistics import average_score, crossed_difference
 from tests.unit.lab.compare.examples import learned, scores_of, summary, usual, write_comparison
@@ -221,6 +221,33 @@ def test_a_small_lead_is_called_what_it_is(tmp_path: Path, baseline: str, ending
     assert headline(results).startswith("better ended best, with 30.0 %")
     assert headline(results).endswith(ending)
     assert "Not distinguishable at the end: " in " ".join(remarks(results))
+
+
+def test_what_ends_level_is_called_level(tmp_path: Path) -> None:
+    runs = {
+        label: {seed: summary({0: 0.1, 10: 0.5}, flat("1100000000")) for seed in (0, 1)} for label in ("grpo", "spro")
+    }
+    results = results_of(write_comparison(tmp_path / "c", runs))
+    assert headline(results).startswith("grpo and spro ended level, with 20.0 %")
+    assert headline(results).endswith("none ended above them.")
+
+
+def test_what_the_model_before_training_had_already_is_said(tmp_path: Path) -> None:
+    base = Summary(scores=tuple(flat("1111000000")))
+    below = {"grpo": {seed: summary({0: 0.4, 10: 0.3}, flat("1110000000")) for seed in (0, 1)}}
+    told = " ".join(remarks(results_of(write_comparison(tmp_path / "below", below, base))))
+    assert "No method ended above the model before training, which has 40.0 %" in told
+    assert "The model before training has the target accuracy already" in told
+    above = {"grpo": {seed: summary({0: 0.4, 10: 0.6}, flat("1111100000")) for seed in (0, 1)}}
+    told = " ".join(remarks(results_of(write_comparison(tmp_path / "above", above, base))))
+    assert "before training" not in told
+
+
+def test_a_failure_is_no_markup(tmp_path: Path) -> None:
+    runs = {"grpo": {0: summary({0: 0.1, 10: 0.5}, flat("10"))}, "spro": {0: Summary(failure="no <img src=x> | a")}}
+    text = markdown_of(table(results_of(write_comparison(tmp_path / "c", runs)), "runs"))
+    assert "failed: no &lt;img src=x> \\| a" in text
+    assert "<" not in text
 
 
 def test_one_that_ends_below_the_baseline_beyond_chance(tmp_path: Path) -> None:
