@@ -29,7 +29,7 @@ def code_row(index: int) -> dict[str, Any]:
         "data_source": "codecontests",
         "prompt": [
             {"content": SYSTEM, "role": "system"},
-            {"content": "Print the sum of two numbers." + CODE_SUFFIX, "role": "user"},
+            {"content": f"Print the sum of two numbers, exercise {index}." + CODE_SUFFIX, "role": "user"},
         ],
         "ability": "code",
         "reward_model": {"ground_truth": tests, "style": "rule"},

@@ -69,7 +69,7 @@ class FileTask(Section):
     max_problems: PositiveInt | None = None
     """Stop reading after so many usable rows."""
     held_out_path: str | None = None
-    """Problems never trained on, in the same schema."""
+    """Problems never trained on, in the same schema; where ``path`` asks the same, its rows are skipped and counted."""
     held_out_problems: NonNegativeInt = 0
     """Without ``held_out_path``: take so many problems, drawn by the seed, out of the training set."""
 

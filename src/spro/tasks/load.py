@@ -1,7 +1,7 @@
 """From the settings of a task to its problems."""
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from spro.config.task import CalculatorTask, ChainTask, EurusTask, FileTask, MathTask, TaskConfig
@@ -67,9 +67,34 @@ def _load_files(task: FileTask, reader: _Reader, seed: int) -> TaskData:
     report = LoadReport()
     problems = reader.read(task.path, report)
     if task.held_out_path:
-        return TaskData(tuple(problems), tuple(reader.read(task.held_out_path, report)), report)
-    cut = task.held_out_problems
-    if cut >= len(problems):
-        raise DataError(f"task.held_out_problems is {cut}, and {task.path!r} gives {len(problems)}")
-    random.Random(seed).shuffle(problems)
-    return TaskData(train=tuple(problems[cut:]), held_out=tuple(problems[:cut]), report=report)
+        held_out = reader.read(task.held_out_path, report)
+    else:
+        cut = task.held_out_problems
+        if cut >= len(problems):
+            raise DataError(f"task.held_out_problems is {cut}, and {task.path!r} gives {len(problems)}")
+        random.Random(seed).shuffle(problems)
+        problems, held_out = problems[cut:], problems[:cut]
+    return TaskData(_apart(problems, held_out, report), tuple(held_out), report)
+
+
+def _apart(problems: Sequence[Problem], held_out: Sequence[Problem], report: LoadReport) -> tuple[Problem, ...]:
+    """The problems to train on: what is held out is never one of them, in whatever row or file it stands again.
+
+    Raises:
+        DataError: none is left.
+    """
+    asked = {_question(problem) for problem in held_out}
+    kept = []
+    for problem in problems:
+        if _question(problem) in asked:
+            report.kept -= 1
+            report.skip("held out", problem.problem_id)
+        else:
+            kept.append(problem)
+    if not kept:
+        raise DataError(f"every problem to train on is held out as well: {report}; give other files")
+    return tuple(kept)
+
+
+def _question(problem: Problem) -> tuple[str, ...]:
+    return tuple(message["content"] for message in problem.messages)

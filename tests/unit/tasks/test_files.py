@@ -78,6 +78,21 @@ def test_held_out_file(tmp_path: Path) -> None:
     assert [p.ground_truth for p in load_eurus(train, held_out_path=str(held_out)).held_out] == ["201"]
 
 
+def test_what_is_held_out_is_never_trained_on_wherever_it_stands(tmp_path: Path) -> None:
+    rows = eurus.rows(math=6, code=0)
+    train = eurus.write(tmp_path / "train.jsonl", rows)
+    held_out = eurus.write(tmp_path / "validation.jsonl", [rows[1], eurus.math_row(100), rows[4]])
+    data = load_eurus(train, held_out_path=str(held_out))
+    assert [p.ground_truth for p in data.train] == ["1", "5", "7", "11"]
+    assert str(data.report) == f"7 problems; 2 skipped: held out (first: {train} row 2)"
+    # The same question in two rows of one file.
+    twice = eurus.write(tmp_path / "twice.jsonl", rows + rows)
+    data = load_eurus(twice, held_out_problems=2)
+    assert not {str(p.messages) for p in data.train} & {str(p.messages) for p in data.held_out}
+    with pytest.raises(DataError, match="every problem to train on is held out as well"):
+        load_eurus(train, held_out_path=str(train))
+
+
 def test_a_limit_stops_the_reading(tmp_path: Path) -> None:
     path = eurus.write(tmp_path / "train.jsonl", eurus.rows(math=20, code=0))
     path.write_text(path.read_text() + "this is not JSON\n")
