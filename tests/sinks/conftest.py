@@ -1,6 +1,7 @@
 """One torch thread a process, no network, and runs that begin in one process that has imported everything."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ os.environ["WANDB_MODE"] = "offline"
 import pytest
 
 from tests.e2e.lives import Nursery, nursery
+
+# See tests/conftest.py, which is out of sight from here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
