@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,18 +70,22 @@ def test_it_is_ended_while_it_samples(
 
 
 def test_it_is_killed_at_random_moments_again_and_again(born: Nursery, straight: Path, tmp_path: Path) -> None:
-    moments, kills = random.Random(0), 0
+    timed = born.live(*words_of(tmp_path / "timed"))
+    assert timed.code == 0, timed.said
+    assert_same(tmp_path / "timed", straight)
+    dice = random.Random(0)
     folder = tmp_path / "a"
-    for _ in range(8):
-        behind = str(folder / "*") if kills % 2 else None
-        ended = born.live(*words_of(folder), blow=Blow(moments.uniform(0.0, 1.5), behind))
+    due = [Blow(dice.uniform(0.0, timed.seconds), str(folder / "*") if number % 2 else None) for number in range(8)]
+    while due:
+        ended = born.live(*words_of(folder), blow=due[-1])
         if ended.code == 0:
+            # It came to its end before the moment, which comes earlier in the next.
             assert_same(folder, straight)
             shutil.rmtree(folder)
+            due[-1] = replace(due[-1], seconds=0.7 * due[-1].seconds)
         else:
             assert ended.code == -signal.SIGKILL, ended.said
-            kills += 1
-    assert kills > 2, "or this test shows nothing"
+            due.pop()
     assert born.live(*words_of(folder)).code == 0
     assert_same(folder, straight)
 
