@@ -16,6 +16,7 @@ from tests.e2e.lives import Nursery, nursery
 
 # See tests/conftest.py, which is out of sight from here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
