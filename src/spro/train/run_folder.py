@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -160,12 +161,7 @@ def _sample(
         "prompt": tokenizer.decode(group.prompt.token_ids),
         "ground_truth": problem.ground_truth,
         "response": group.texts[i],
-        "verdict": {
-            "score": verdict.score,
-            "status": verdict.status,
-            "extracted": verdict.extracted,
-            "detail": verdict.detail,
-        },
+        "verdict": asdict(verdict),
         "reward": group.judged[i].reward,
         "reward_parts": dict(group.judged[i].parts),
         "finish_reason": response.finish_reason,

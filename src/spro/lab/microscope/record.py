@@ -177,12 +177,7 @@ def _responses(findings: Findings) -> Iterator[dict[str, Any]]:
             "prompt_token_ids": list(group.prompt.token_ids),
             "ground_truth": problem.ground_truth,
             "response": group.texts[i],
-            "verdict": {
-                "score": verdict.score,
-                "status": verdict.status,
-                "extracted": verdict.extracted,
-                "detail": verdict.detail,
-            },
+            "verdict": asdict(verdict),
             "reward": group.judged[i].reward,
             "finish_reason": response.finish_reason,
             "tokens": findings.texts[row],
