@@ -2,9 +2,11 @@
 
     OMP_NUM_THREADS=1 python -m tests.unit.statistics.evaluations
 
-prints the table of docs/statistics.md. The lines of seeds are of 500 comparisons each, the others of 2,000 evaluations.
+prints the table of docs/statistics.md. The lines of seeds are of 500 comparisons each, the others of EVALUATIONS evaluations, 2,000 if
+the environment says nothing.
 """
 
+import os
 from collections.abc import Callable
 from statistics import fmean
 
@@ -19,7 +21,7 @@ from spro.statistics.paired import shrunk_mean, student
 from spro.statistics.pass_at_k import pass_values
 from spro.statistics.proportion import share_interval
 
-EVALUATIONS = 2000
+EVALUATIONS = int(os.environ.get("EVALUATIONS", "2000"))
 SIZES = (40, 200, 500)
 SHAPES = {
     "middling": (2.0, 2.0),
