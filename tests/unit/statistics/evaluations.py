@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python -m tests.unit.statistics.evaluations
 
-prints the table of docs/statistics.md. The lines of seeds are of 500 comparisons each, the others of EVALUATIONS evaluations, 2,000 if
-the environment says nothing.
+prints the table of docs/statistics.md. The lines of seeds are of 500 comparisons each, the others of EVALUATIONS
+evaluations: 2,000 if the environment says nothing.
 """
 
 import os
