@@ -15,7 +15,7 @@ from spro.evaluate.facts import Identity
 from spro.evaluate.samples import digest, question_hash
 from spro.evaluate.settle import as_run, response_length
 from spro.models import Policy, load_policy
-from spro.rollout import Engine
+from spro.rollout import Engine, vllm_version
 from spro.tasks import SUITES, LoadReport, Problem, Prompt, Suite, encode_prompts, load_suite
 from spro.train.generators import seed_generators
 from spro.train.grading import Grading
@@ -121,7 +121,7 @@ def build_bench(config: EvalConfig, policy: Policy, limit: int, grading: Grading
         engine=speaker.engine,
         judge=judge,
         max_response_length=limit,
-        identity=_identity(policy, asked),
+        identity=_identity(config, policy, asked),
         notes=(*_told(asked), *notes),
         close=speaker.close,
     )
@@ -163,7 +163,7 @@ def _told(asked: Asked) -> list[str]:
     return lines
 
 
-def _identity(policy: Policy, asked: Asked) -> Identity:
+def _identity(config: EvalConfig, policy: Policy, asked: Asked) -> Identity:
     template = policy.tokenizer.chat_template
     questions = [(prompt.problem.problem_id, question_hash(prompt.problem)) for prompt in asked.prompts]
     return Identity(
@@ -174,4 +174,5 @@ def _identity(policy: Policy, asked: Asked) -> Identity:
         spro=__version__,
         torch=torch.__version__,
         transformers=version("transformers"),
+        vllm=vllm_version() if config.rollout.engine == "vllm" else None,
     )

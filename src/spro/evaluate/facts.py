@@ -23,6 +23,7 @@ class Identity:
         spro: version.
         torch: version.
         transformers: version.
+        vllm: version; None where the decode loop of the trainer samples.
     """
 
     model: str
@@ -32,6 +33,13 @@ class Identity:
     spro: str
     torch: str
     transformers: str
+    vllm: str | None = None
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of all that the samples depend on."""
+        found = {"spro": self.spro, "torch": self.torch, "transformers": self.transformers}
+        return found if self.vllm is None else {**found, "vllm": self.vllm}
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def facts_of(bench: Bench) -> Facts:
         template=identity.template,
         prompts=identity.prompts,
         extraction=config.verify.math.boxes,
-        versions={"spro": identity.spro, "torch": identity.torch, "transformers": identity.transformers},
+        versions=identity.versions,
     )
 
 

@@ -217,6 +217,15 @@ def _positions(path: str, rollout: RolloutConfig) -> int:
     return min(wanted, getattr(config, "max_position_embeddings", None) or wanted)
 
 
+def vllm_version() -> str:
+    """Of the vLLM that samples here.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    return str(_import_vllm().__version__)
+
+
 def _import_vllm() -> Any:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
