@@ -1,5 +1,6 @@
 """The page of a comparison in a real browser."""
 
+import csv
 import random
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from spro.lab.compare import rebuild_comparison
 from spro.lab.compare.config import load_compare
 from spro.lab.compare.summary import Scores, Summary
 from tests.browser.conftest import screenshot
-from tests.unit.lab.compare.examples import summary, usual, write_comparison
+from tests.unit.lab.compare.examples import learned, summary, usual, write_comparison
 
 MALICE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>\u202e\x07"
 
@@ -35,6 +36,61 @@ def test_curves_tables_and_sentences_are_there(page: Page, comparison: Path) -> 
     assert page.locator("#results table").count() == 7
     expect(page.locator("#results")).to_contain_text("failed: exit code 1: TrainingError")
     screenshot(page, "comparison")
+
+
+def test_the_final_result_comes_first_and_is_seen_whole(page: Page, comparison: Path) -> None:
+    page.goto(comparison.as_uri())
+    assert page.locator("main > section").first.get_attribute("id") == "final"
+    picture = page.get_by_role("img", name="Final avg@4 in percent")
+    expect(picture).to_be_visible()
+    frame = picture.bounding_box()
+    assert frame is not None
+    assert frame["width"] <= page.evaluate("window.innerWidth")
+    for part in picture.locator("text, path, circle, line").all():
+        box = part.bounding_box()
+        assert box is not None
+        assert box["x"] >= frame["x"] - 1
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
+        assert box["y"] + box["height"] <= frame["y"] + frame["height"] + 1
+    expect(picture.locator("text.name")).to_have_text(["grpo", "spro", "prime 2 of 3 seeds"])
+    assert picture.locator("path.dot").count() == 5
+    assert picture.locator("circle.seed").count() == 8
+    colors = picture.locator("path.dot").evaluate_all("them => them.map(it => getComputedStyle(it).fill)")
+    assert len(set(colors)) == 3
+
+
+def test_whiskers_end_where_the_ticks_say(page: Page, comparison: Path) -> None:
+    """In pixels, against the file of the figure."""
+    page.goto(comparison.as_uri())
+    middle = "them => them.map(it => { const box = it.getBoundingClientRect(); return box.x + box.width / 2; })"
+    grid = page.locator("#final line.grid, #final line.zero").evaluate_all(middle)
+    ticks = [float(text.replace("\u2212", "-")) for text in page.locator("#final text.tick").all_text_contents()]
+    second = next(place for place in range(1, len(ticks)) if ticks[place] < ticks[place - 1])
+    panels = [(ticks[:second], grid[:second]), (ticks[second:], grid[second:])]
+    file = (comparison.parent / "figures/final.csv").read_text()
+    rows = [row for row in csv.DictReader(file.splitlines()) if not row["seed"]]
+    caps = iter(page.locator("#final line.cap").evaluate_all(middle))
+    dots = iter(page.locator("#final path.dot").evaluate_all(middle))
+    for row in rows:
+        for name, (values, places) in zip(("accuracy", "difference"), panels, strict=True):
+            if row[name]:
+                scale = (places[-1] - places[0]) / (values[-1] - values[0])
+                expected = [
+                    places[0] + scale * (float(row[f"{name}{end}"]) - values[0]) for end in (" low", " high", "")
+                ]
+                assert [next(caps), next(caps), next(dots)] == pytest.approx(expected, abs=0.6)
+    assert not [*caps, *dots]
+
+
+def test_long_names_do_not_widen_the_page(page: Page, tmp_path: Path) -> None:
+    names = [f"{name}_{'x-y_z.' * 9}"[:40] for name in ("grpo", "spro", "prime", "rloo", "remax", "opo", "ppo", "pure")]
+    runs = {name: {seed: learned(0.4 + 0.05 * at, 20, seed) for seed in (0, 1)} for at, name in enumerate(names)}
+    runs[names[3]][1] = Summary(failure="exit code 1")
+    page.goto(rebuild_comparison(write_comparison(tmp_path / "c", runs)).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("window.innerWidth")
+    for name in page.locator("#final text.name").all():
+        expect(name).to_be_visible()
+    screenshot(page, "comparison-long-names")
 
 
 def test_nothing_is_wider_than_the_page(page: Page, comparison: Path) -> None:

@@ -11,6 +11,7 @@ cannot run the model, or years later. The page is one HTML file without a single
     scale      ticks, gaps, smoothing, thinning
     looks      how lines are told apart
     chart      one figure: lines, legend, table
+    forest     a dot and a whisker for each method, and a file for the figure
     causes     why a run collapsed, in words
     held_out   how sure a held-out accuracy is
     curves     which figures a run has
@@ -31,29 +32,42 @@ from spro.report.causes import CAUSES, collapses, explain
 from spro.report.chart import Chart, Frame, Line, Series
 from spro.report.comparison import ComparisonPage, TextTable, render_comparison
 from spro.report.figures import write_figures, write_run_figures
+from spro.report.forest import Forest, ForestRow, Whisker
+from spro.report.forest_figure import write_forest
+from spro.report.looks import LIGHT_PAPER
 from spro.report.microscope import write_microscope
 from spro.report.microscope_figures import write_microscope_figures
 from spro.report.microscope_folder import MicroscopeFacts
 from spro.report.page import document, write_report
+from spro.report.picture import INK, SOFT, clear_frame, paint, write_title
 from spro.report.run import read_run
-from spro.report.scale import smoothing_window, value_axis
+from spro.report.scale import Axis, smoothing_window, value_axis
 from spro.report.text import MINUS, listed, safe, short, signed, tag
 from spro.report.watch import watch_command
 
 __all__ = [
     "CAUSES",
+    "INK",
+    "LIGHT_PAPER",
     "MINUS",
+    "SOFT",
+    "Axis",
     "Chart",
     "ComparisonPage",
+    "Forest",
+    "ForestRow",
     "Frame",
     "Line",
     "MicroscopeFacts",
     "Series",
     "TextTable",
+    "Whisker",
+    "clear_frame",
     "collapses",
     "document",
     "explain",
     "listed",
+    "paint",
     "read_run",
     "render_comparison",
     "safe",
@@ -64,8 +78,10 @@ __all__ = [
     "value_axis",
     "watch_command",
     "write_figures",
+    "write_forest",
     "write_microscope",
     "write_microscope_figures",
     "write_report",
     "write_run_figures",
+    "write_title",
 ]

@@ -1,9 +1,10 @@
-"""The page of a comparison: a sentence, tables, curves, how to read them."""
+"""The page of a comparison: a sentence, the final result, curves, tables, how to read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spro.report.chart import Chart, render_chart
+from spro.report.forest import Forest, render_forest
 from spro.report.page import document, package_file
 from spro.report.text import safe, tag
 
@@ -38,6 +39,7 @@ class ComparisonPage:
         title: what was compared.
         headline: the result in a sentence.
         remarks: what must be known before a number is believed.
+        forest: the final result; None where there is none.
         tables: in their order.
         charts: the first is drawn large.
         reading: paragraphs.
@@ -47,6 +49,7 @@ class ComparisonPage:
     title: str
     headline: str
     remarks: tuple[str, ...]
+    forest: Forest | None
     tables: tuple[TextTable, ...]
     charts: tuple[Chart, ...]
     reading: tuple[str, ...]
@@ -62,10 +65,15 @@ def render_comparison(page: ComparisonPage) -> str:
         + tag("p", safe(page.headline), class_="lead")
         + "".join(tag("p", safe(remark), class_="notice") for remark in page.remarks),
     )
-    body = header + _curves(page.charts) + _results(page.tables) + _reading(page.reading) + _settings(page.settings)
+    body = header + _final(page.forest) + _curves(page.charts) + _results(page.tables)
+    body += _reading(page.reading) + _settings(page.settings)
     return document(
         f"{page.title} - comparison", body, extra_style=package_file("comparison.css"), script=package_file("page.js")
     )
+
+
+def _final(forest: Forest | None) -> str:
+    return "" if forest is None else tag("section", tag("h2", "Final result") + render_forest(forest), id="final")
 
 
 def _curves(charts: Sequence[Chart]) -> str:

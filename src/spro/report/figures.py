@@ -17,7 +17,7 @@ from spro.report.looks import LIGHT_PAPER, LOOKS
 from spro.report.picture import INK, SOFT, clear_frame, paint, write_title
 from spro.report.run import read_run
 from spro.report.scale import smooth
-from spro.report.text import visible
+from spro.report.text import shortest, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,20 +72,16 @@ def render_csv(chart: Chart) -> str:
     columns: list[dict[float, str]] = []
     for line in chart.lines:
         heads.append(line.label)
-        columns.append({place: _exact(value) for place, value in line.series.points})
+        columns.append({place: shortest(value) for place, value in line.series.points})
         if line.spans:
             heads += [f"{line.label} low", f"{line.label} high"]
-            columns += [{place: _exact(span[end]) for place, span in line.spans.items()} for end in (0, 1)]
+            columns += [{place: shortest(span[end]) for place, span in line.spans.items()} for end in (0, 1)]
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(heads)
     for place in sorted({place for line in chart.lines for place in line.series.places}):
-        rows.writerow([_exact(place), *(column.get(place, "") for column in columns)])
+        rows.writerow([shortest(place), *(column.get(place, "") for column in columns)])
     return text.getvalue()
-
-
-def _exact(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
 
 
 def render_png(chart: Chart) -> bytes:

@@ -64,6 +64,11 @@ def precise(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else format(value, ".12g")
 
 
+def shortest(value: float) -> str:
+    """A number for files: the shortest that reads back the same."""
+    return str(int(value)) if value == int(value) else repr(value)
+
+
 def short(value: float) -> str:
     """A number for the eye: three significant digits, thousands apart, a true minus."""
     if value == 0:

@@ -16,7 +16,8 @@ One direction, no back and forth:
     scores       final scores on the same problems, and tests of them
     reach        what a target accuracy costs
     results      all tables
-    figures      all figures
+    figures      all curves
+    forest       the final result as a figure
     words        all sentences
     rebuild      tables, figures and page from the summaries alone, without torch
     command      spro compare

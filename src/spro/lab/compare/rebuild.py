@@ -5,14 +5,14 @@ from pathlib import Path
 
 from spro.errors import RunFolderError
 from spro.folders import write_whole
-from spro.lab.compare.config import CompareConfig
 from spro.lab.compare.figures import FIGURES, make_charts
 from spro.lab.compare.folder import CompareFolder
+from spro.lab.compare.forest import NAME, make_forest
 from spro.lab.compare.records import read_comparison
 from spro.lab.compare.results import TABLES, Results, find_results, make_tables
 from spro.lab.compare.table import Table, csv_of, markdown_of
 from spro.lab.compare.words import LIMITS, READING, headline, remarks
-from spro.report import Chart, ComparisonPage, render_comparison, write_figures
+from spro.report import Chart, ComparisonPage, Forest, render_comparison, write_figures, write_forest
 
 PAGE = "comparison.html"
 
@@ -32,14 +32,15 @@ def rebuild_comparison(folder: Path) -> Path:
     """
     comparison = read_comparison(folder)
     results = find_results(comparison)
-    tables, charts = make_tables(results), make_charts(comparison)
+    tables, charts, forest = make_tables(results), make_charts(comparison), make_forest(results)
     try:
         written = write_figures(folder / "figures", charts) if charts else []
+        written += write_forest(folder / "figures", forest) if forest is not None else []
         written += _write_tables(folder / "tables", tables)
         _remove_others(folder, written)
         path = folder / PAGE
         settings = CompareFolder(folder).settings.read_text("utf-8")
-        write_whole(path, render_comparison(_page(comparison.config, results, tables, charts, settings)))
+        write_whole(path, render_comparison(_page(results, forest, tables, charts, settings)))
     except OSError as error:
         raise RunFolderError(
             f"{folder} cannot be written ({error.strerror}): check permissions and free space"
@@ -48,12 +49,14 @@ def rebuild_comparison(folder: Path) -> Path:
 
 
 def _page(
-    config: CompareConfig, results: Results, tables: Sequence[Table], charts: Sequence[Chart], settings: str
+    results: Results, forest: Forest | None, tables: Sequence[Table], charts: Sequence[Chart], settings: str
 ) -> ComparisonPage:
+    config = results.comparison.config
     return ComparisonPage(
         title=f"{', '.join(config.labels)}: {len(config.seeds)} seed{'s' if len(config.seeds) > 1 else ''} each",
         headline=headline(results),
         remarks=remarks(results),
+        forest=forest,
         tables=tuple(table.text for table in tables),
         # That is Figure 1 again, for a reader who lays the two of Figure 4 side by side.
         charts=tuple(chart for chart in charts if chart.name != "figure4b"),
@@ -75,6 +78,7 @@ def _write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
 
 def _remove_others(folder: Path, written: Sequence[Path]) -> None:
     tables = [folder / "tables" / f"{name}{suffix}" for name in TABLES for suffix in (".csv", ".md")]
-    figures = [folder / "figures" / f"{one.name}{suffix}" for one in FIGURES for suffix in (".csv", ".png")]
+    names = (NAME, *(one.name for one in FIGURES))
+    figures = [folder / "figures" / f"{name}{suffix}" for name in names for suffix in (".csv", ".png")]
     for path in {*tables, *figures} - set(written):
         path.unlink(missing_ok=True)

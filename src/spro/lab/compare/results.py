@@ -48,6 +48,11 @@ class Tested:
         """Whether it is distinguishable from none."""
         return self.p_holm < SIGNIFICANT
 
+    @property
+    def points(self) -> Number:
+        """The difference in percentage points."""
+        return Number(100 * self.difference.value, 100 * self.difference.low, 100 * self.difference.high)
+
 
 @dataclass(frozen=True)
 class Results:
@@ -130,7 +135,7 @@ def accuracy_table(comparison: Comparison, board: Board) -> Table:
     for label in comparison.config.labels:
         if label not in models:
             seeds = _count(0, len(comparison.config.seeds))
-            rows.append((label, seeds, *(None for _ in board.columns), _state(comparison, label)))
+            rows.append((label, seeds, *(None for _ in board.columns), state_of(comparison, label)))
     note = (
         f"{len(board.sources)} held-out problems, {board.measure.answers} to each. Mean over seeds and, in brackets, "
         "its 95 % interval."
@@ -143,7 +148,7 @@ def accuracy_table(comparison: Comparison, board: Board) -> Table:
     return Table(board.measure.table, board.measure.title, heads, tuple(rows), note)
 
 
-def _state(comparison: Comparison, label: str) -> State:
+def state_of(comparison: Comparison, label: str) -> State:
     """Of a method without a result: failed if any of its runs has, since the others are still to come."""
     has_failed = any(one.state is State.FAILED for one in comparison.absent[label].values())
     return State.FAILED if has_failed else State.NOT_RUN
@@ -159,7 +164,7 @@ def differences_table(results: Results) -> Table:
         (
             f"{one.label} - {one.other}",
             Number(float(one.seeds)),
-            Number(100 * one.difference.value, 100 * one.difference.low, 100 * one.difference.high),
+            one.points,
             Number(one.difference.p_value),
             Number(one.p_holm),
             "yes" if one.is_significant else "no",

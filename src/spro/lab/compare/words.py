@@ -9,8 +9,8 @@ from spro.report import listed
 
 READING = (
     "A line is the mean over seeds; its band is where that mean may lie for other seeds (95 %, bootstrap, at each "
-    "place by itself). It is not the range of single runs. Bands that overlap may still differ, since methods are "
-    "compared seed by seed and problem by problem: read the table of differences. Figures across tokens, compute or "
+    "place by itself). It is not the range of single runs. Bands or whiskers that overlap may still differ, since "
+    "methods are compared seed by seed and problem by problem: read the differences. Figures across tokens, compute or "
     "hours end where the first of a method's seeds ends. Learning curves are measured with one sampled answer to each "
     "problem, and each seed of a generated task has held-out problems of its own; the final tables are measured on "
     "the same problems for all. Curves and greedy pass@1 count answers that are right as a whole; avg@k is a mean "

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spro.lab.compare.figures import FIGURES, common_grid, make_charts, on_common_places
+from spro.lab.compare.forest import NAME
 from spro.lab.compare.rebuild import rebuild_comparison
 from spro.lab.compare.records import State, read_comparison
 from spro.lab.compare.results import TABLES
@@ -76,7 +77,7 @@ def test_all_that_is_written_has_a_name_that_is_known(tmp_path: Path) -> None:
     folder = usual(tmp_path / "c")
     rebuild_comparison(folder)
     assert {path.stem for path in folder.glob("tables/*")} == set(TABLES)
-    assert {path.stem for path in folder.glob("figures/*")} == {one.name for one in FIGURES} - {"gradient"}
+    assert {path.stem for path in folder.glob("figures/*")} == {NAME, *(one.name for one in FIGURES)} - {"gradient"}
 
 
 def test_a_table_for_a_program_and_for_a_reader() -> None:
