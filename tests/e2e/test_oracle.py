@@ -77,6 +77,7 @@ def test_a_drift_that_cannot_be_reached_leaves_nothing(
     assert main([*words, "drift=0.01", "learning_rate=50", "drifts="]) == 0
     assert sorted(path.name for path in (tmp_path / "truth").iterdir()) == [
         "config.yaml",
+        "figures",
         "oracle.html",
         "scores.jsonl",
     ]

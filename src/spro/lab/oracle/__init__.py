@@ -12,7 +12,10 @@ One direction, no back and forth:
     config      the settings
     study       all settings, one after the other
     table       text and JSON
-    figure      one panel
+    panel       one score against one setting: where everything stands
+    sweeps      all panels, and the looks of the methods
+    figure      a panel as SVG
+    images      the panels as PNG and CSV
     page        oracle.html
     command     spro oracle
 """
