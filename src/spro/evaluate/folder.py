@@ -139,7 +139,7 @@ def _check_same(begun: Identity, now: Identity) -> None:
         before = getattr(begun, key)
         if before != value:
             subject = SUBJECTS.get(key, f"the version of {key}")
-            versions = "" if key in SUBJECTS else f" ({before} then, {value} now)"
+            versions = "" if key in SUBJECTS else f" ({before or 'none'} then, {value or 'none'} now)"
             raise RunFolderError(
                 f"cannot go on: {subject} changed since the evaluation was begun{versions}; put back what there was, "
                 "or begin another evaluation"

@@ -173,6 +173,7 @@ def test_what_changes_no_sample_may_change(straight: Path, tmp_path: Path) -> No
         ("questions", "the problems changed since"),
         ("template", "the chat template changed since"),
         ("torch", r"the version of torch changed since the evaluation was begun \(other then, 2\."),
+        ("vllm", r"the version of vllm changed since the evaluation was begun \(other then, none now"),
     ],
 )
 def test_another_model_other_data_and_other_versions_are_refused(
