@@ -66,7 +66,7 @@ def precise(value: float) -> str:
 
 def shortest(value: float) -> str:
     """A number for files: the shortest that reads back the same."""
-    return str(int(value)) if value == int(value) else repr(value)
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
 def short(value: float) -> str:

@@ -17,6 +17,7 @@ from spro.report import write_run_figures
 from spro.report.chart import Chart, Frame, Line, Series
 from spro.report.figures import render_csv, render_png, write_figures
 from spro.report.looks import LOOKS
+from spro.report.text import shortest
 
 
 def chart_of(name: str = "accuracy", **changes: Any) -> Chart:
@@ -119,3 +120,12 @@ def test_a_run_has_the_figures_of_its_page(full: Any) -> None:
     assert {"training, sampled", "held-out", "held-out low", "held-out high"} < set(rows[0])
     low, value, high = (float(rows[0][name]) for name in ("held-out low", "held-out", "held-out high"))
     assert 0 < low < value < high < 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3.0, "3"), (-0.0, "0"), (0.1, "0.1"), (1e14, "100000000000000"), (1e300, "1e+300"), (-2.5, "-2.5")],
+)
+def test_numbers_of_files_are_short_and_read_back_the_same(value: float, text: str) -> None:
+    assert shortest(value) == text
+    assert float(shortest(value)) == value
