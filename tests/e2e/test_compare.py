@@ -177,6 +177,7 @@ class Life:
     def __init__(self, folder: Path, jobs: int) -> None:
         words = ["compare", str(written(folder)), "out=whole", f"jobs={jobs}", "--resume"]
         self.log = (folder / "said").open("ab")
+        self.said_before = self.log.tell()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "spro.cli", *words],
             cwd=folder,
@@ -185,6 +186,10 @@ class Life:
             stderr=self.log,
             start_new_session=True,
         )
+
+    def has_begun(self) -> bool:
+        """Its first line comes when signals no longer end it at once."""
+        return os.fstat(self.log.fileno()).st_size > self.said_before
 
     def is_over(self) -> bool:
         return self.process.poll() is not None
@@ -198,7 +203,8 @@ class Life:
 
 
 def wait_for(seen: Callable[[], object], life: Life) -> None:
-    while not seen() and not life.is_over():
+    # What is to be seen may be there from the life before.
+    while not (life.has_begun() and seen()) and not life.is_over():
         time.sleep(0.005)
 
 
