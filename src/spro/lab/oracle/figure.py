@@ -1,34 +1,53 @@
 """A panel as SVG."""
 
-from spro.lab.oracle.panel import Curve, Panel, interval, place_text
-from spro.lab.oracle.score import Z95
+from spro.lab.oracle.panel import INSET, Curve, Panel
+from spro.lab.oracle.score import Estimate
 from spro.report import Axis, safe, short, tag
 
 WIDTH, HEIGHT = 380, 270
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 44
-INSET = 10
-"""Pixels between the ends of the horizontal axis and the places that stand there."""
 
 
 def render_panel(panel: Panel) -> str:
-    """The figure as markup."""
+    """The figure as markup, with a link to its file of values."""
     up = panel.up
     curves = "".join(_curve(panel, curve, up) for curve in panel.curves)
     caption = f"{panel.title}, {panel.note}" if panel.note else panel.title
-    title = f"{caption} by {panel.across.label}"
+    title_id, description_id = f"{panel.name}-title", f"{panel.name}-description"
+    title = tag("title", safe(panel.heading), id=title_id)
+    description = tag("desc", safe(_describe(panel)), id=description_id)
     plot = tag(
         "svg",
-        tag("title", safe(title)) + _grid(panel, up) + curves,
+        title + description + _grid(panel, up) + curves,
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         class_="panel",
         role="img",
+        aria_labelledby=title_id,
+        aria_describedby=description_id,
     )
-    heading = tag("figcaption", tag("h3", safe(caption)))
+    link = tag("a", "CSV", href=f"figures/{panel.name}.csv", aria_label=f"{panel.heading}, CSV")
+    heading = tag("figcaption", tag("h3", safe(caption)) + link)
     return tag("figure", heading + plot, class_="oracle-panel", id=f"panel-{panel.name}")
 
 
+def _describe(panel: Panel) -> str:
+    """The values of the methods that are shown when the page opens, for who does not see them."""
+    sentences = [f"{panel.note}." if panel.note else "", f"Across: {panel.across.label}."]
+    for curve in panel.curves:
+        if curve.is_shown:
+            pairs = zip(panel.across.texts, curve.estimates, strict=True)
+            sentences.append(f"{curve.method}, {'; '.join(f'{place}: {_said(found)}' for place, found in pairs)}.")
+    return " ".join(filter(None, [*sentences, "The CSV has all methods and the intervals."]))
+
+
+def _said(estimate: Estimate) -> str:
+    if estimate.is_floored:
+        return f"below {short(estimate.floor or 0.0)}"
+    return "none" if estimate.value is None else short(estimate.value)
+
+
 def _x(share: float) -> float:
-    return LEFT + INSET + share * (WIDTH - LEFT - RIGHT - 2 * INSET)
+    return LEFT + (share + INSET) / (1 + 2 * INSET) * (WIDTH - LEFT - RIGHT)
 
 
 def _y(height: float, up: Axis) -> float:
@@ -73,11 +92,9 @@ def _curve(panel: Panel, curve: Curve, up: Axis) -> str:
 
 def _dot(panel: Panel, curve: Curve, index: int, x: str, y: str) -> str:
     estimate = curve.estimates[index]
-    value, floor = estimate.value or 0.0, estimate.floor or 0.0
-    text = f"below {short(floor)}" if estimate.is_floored else short(value)
-    if estimate.error is not None and interval(estimate):
-        text += f" \u00b1 {short(Z95 * estimate.error)}"
-    place = place_text(panel.across.places[index])
-    title = tag("title", safe(f"{curve.method}, {panel.across.label} {place}: {text}"))
+    text = _said(estimate)
+    if ends := panel.interval(estimate):
+        text += f" (95 % interval {' to '.join(map(short, ends))})"
+    title = tag("title", safe(f"{curve.method}, {panel.across.label} {panel.across.texts[index]}: {text}"))
     fill = "var(--paper)" if estimate.is_floored else curve.color
     return tag("circle", title, cx=x, cy=y, r=3.2, fill=fill, stroke=curve.color)

@@ -3,11 +3,11 @@
 import csv
 import io
 from collections.abc import Sequence
-from math import nan
+from math import ceil, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spro.lab.oracle.panel import Curve, Panel, drawn_value, interval
+from spro.lab.oracle.panel import INSET, Curve, Panel, drawn_value
 from spro.lab.oracle.sweeps import Sweep
 from spro.report import INK, LIGHT_PAPER, SOFT, clear_frame, paint, write_title
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-HEIGHT = 440
-"""Pixels of the page."""
-INSET = 0.034
-"""Share of the horizontal axis beyond the places at its ends."""
+HEIGHT, ROW = 398, 20.83
+"""Pixels of the page: of all but the legend, and of a row of the legend."""
+MOST_COLUMNS = 4
+ROOM, BESIDE, BETWEEN = 495, 40, 20
+"""Points: what the legend may take of the width, what stands beside a name, what separates two columns."""
 LINE, DOT = 1.7, 6.0
 """Points: width of strokes, diameter of dots."""
 
@@ -43,9 +44,9 @@ def write_images(folder: Path, sweeps: Sequence[Sweep]) -> None:
 def render_csv(panel: Panel) -> str:
     """All methods, also those that the image leaves out: a row a place and method.
 
-    ``low`` and ``high`` end the 95 % interval. Where ``below`` is true the value is a bound: the bias cannot be told
-    from 0 and is smaller than that. Numbers are the shortest that read back the same; what has no meaning, or was not
-    measured, is empty.
+    ``low`` and ``high`` end the 95 % interval, within the limits of the score. Where ``below`` is true the value is a
+    bound: the bias cannot be told from 0 and is smaller than that. Numbers are the shortest that read back the same;
+    what has no meaning, or was not measured, is empty.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -53,33 +54,54 @@ def render_csv(panel: Panel) -> str:
     for index, place in enumerate(panel.across.places):
         for curve in panel.curves:
             estimate = curve.estimates[index]
-            low, high = interval(estimate) or (None, None)
+            low, high = panel.interval(estimate) or (None, None)
             below = "true" if estimate.is_floored else "false"
             rows.writerow([place, curve.method, drawn_value(estimate), low, high, below])
     return text.getvalue()
 
 
 def render_png(panel: Panel) -> bytes:
-    """The methods that are shown as an image: the lines, whiskers and dots of the page, on the axes of the page."""
+    """The methods that are shown as an image: the lines, whiskers and dots of the page, on the axes of the page.
+
+    The plot has the same height whatever the legend needs.
+    """
     curves = [curve for curve in panel.curves if curve.is_shown]
+    names = [curve.method for curve in curves]
+    columns = _legend_columns(names)
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(facecolor=LIGHT_PAPER)
         _set_axes(axes, panel)
         axes.set_title(_reading(panel, curves), loc="left", color=SOFT, fontsize=10, pad=9)
         drawn = [_draw_curve(axes, panel, curve) for curve in curves]
-        write_title(figure, f"{panel.title} by {panel.across.title}")
+        write_title(figure, panel.heading)
         figure.legend(
             drawn,
-            [curve.method for curve in curves],
+            names,
             loc="outside lower left",
-            ncols=min(4, len(curves)),
+            ncols=columns,
             frameon=False,
             labelcolor=INK,
             handlelength=3.2,
         )
 
-    return paint(HEIGHT, draw)
+    return paint(HEIGHT + round(ROW * ceil(len(names) / columns)), draw)
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """As many as the image has room for."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+    from numpy import array_split
+
+    font = FontProperties(family=["DejaVu Sans"], size=10)
+    widths = [text_to_path.get_text_width_height_descent(name, font, ismath=False)[0] for name in names]
+    for columns in range(min(MOST_COLUMNS, len(names)), 1, -1):
+        # A legend is filled column by column.
+        needed = sum(BESIDE + max(column) for column in array_split(widths, columns)) + BETWEEN * (columns - 1)
+        if needed <= ROOM:
+            return columns
+    return 1
 
 
 def _set_axes(axes: "Axes", panel: Panel) -> None:
@@ -96,7 +118,7 @@ def _reading(panel: Panel, curves: Sequence[Curve]) -> str:
     """The line above the plot: an image stands without the page that says how to read it."""
     parts = [panel.note] if panel.note else []
     estimates = [estimate for curve in curves for estimate in curve.estimates]
-    if any(map(interval, estimates)):
+    if any(map(panel.interval, estimates)):
         parts.append("whiskers: 95 % intervals")
     if any(estimate.is_floored for estimate in estimates):
         parts.append("hollow: cannot be told from 0, is smaller than this")

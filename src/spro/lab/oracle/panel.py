@@ -2,14 +2,22 @@
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 from spro.lab.oracle.score import Z95, Estimate
 from spro.report import MINUS, Axis, value_axis
 
-LOG_FLOOR = 0.01
-"""Lower end of a logarithmic axis: what is smaller is drawn there."""
-TEXT_SHARE = 0.088
-"""Of the horizontal axis: the room that the text of a place takes."""
+LOG_FLOOR = 1e-6
+"""No logarithmic axis reaches below it: 0 has no logarithm, and a bias of 1e-8 is the root of mere rounding.
+
+What is smaller is drawn there, beside a tick that says so.
+"""
+INSET = 0.034
+"""Share of the horizontal axis beyond the places at its ends."""
+LETTER_SHARE = 0.022
+"""Of the horizontal axis: the room of a letter; one stays free between the texts of two places."""
+MOST_DECIMALS = 6
+"""Of the text of a place; where they cannot tell places apart, significant digits are counted: 1e-09."""
 DENSE_DECADES = 4
 """A logarithmic axis over more powers of ten has ticks at these alone."""
 
@@ -41,7 +49,7 @@ class Across:
         column: its name in tables, that of ``scores.jsonl``.
         title: what it counts.
         unit: in what; empty if it needs none.
-        places: numbers at which the methods were scored, at least one; shown as ticks.
+        places: numbers at which the methods were scored, at least one, each once; shown as ticks.
         spacing: where each place stands; any scale.
     """
 
@@ -66,10 +74,21 @@ class Across:
     def ticks(self) -> tuple[tuple[float, str], ...]:
         """Share and text of the places, without those whose text would run into the one before."""
         kept: list[tuple[float, str]] = []
-        for share, place in zip(self.shares, self.places, strict=True):
-            if not kept or share - kept[-1][0] >= TEXT_SHARE:
-                kept.append((share, place_text(place)))
+        for share, text in zip(self.shares, self.texts, strict=True):
+            if kept:
+                before, its_text = kept[-1]
+                if share - before < LETTER_SHARE * ((len(its_text) + len(text)) / 2 + 1):
+                    continue
+            kept.append((share, text))
         return tuple(kept)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The places for the eye, with as many decimals, two at least, as tell each from the others and from 0."""
+        rounded = (tuple(f"{round(at, count):.12g}" for at in self.places) for count in range(2, MOST_DECIMALS + 1))
+        in_full = (tuple(f"{at:.{count}g}" for at in self.places) for count in range(3, 18))
+        wanted = len({*self.places, 0.0})
+        return next(texts for texts in chain(rounded, in_full) if len({*texts, "0"}) == wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +104,7 @@ class Panel:
         across: the horizontal axis.
         curves: one a method.
         is_log: the vertical axis is logarithmic.
+        limits: the least and the greatest value that the score can have.
     """
 
     name: str
@@ -93,6 +113,12 @@ class Panel:
     across: Across
     curves: tuple[Curve, ...]
     is_log: bool = False
+    limits: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def heading(self) -> str:
+        """Score and setting in a few words: the title of the figure, whatever draws it."""
+        return f"{self.title} by {self.across.title}"
 
     @property
     def up(self) -> Axis:
@@ -102,25 +128,37 @@ class Panel:
         heights += [end for estimate in estimates for end in self.whisker(estimate)]
         if not heights:
             return Axis(0.0, 1.0, (0.0, 1.0))
-        return _log_axis(min(heights), max(heights)) if self.is_log else value_axis(heights, target=5)
+        if self.is_log:
+            return _log_axis(min(heights), max(heights))
+        return value_axis(heights, target=5, ceiling=self.limits[1])
 
     def up_text(self, tick: float) -> str:
         """What stands beside a tick of the vertical axis: a plain number in either case."""
-        return f"{10**tick if self.is_log else tick:g}".replace("-", MINUS)
+        digits, _, power = (f"{10**tick:g}" if self.is_log else f"{tick:.9g}").partition("e")
+        text = (f"{digits}e{int(power)}" if power else digits).replace("-", MINUS)
+        return f"\u2264 {text}" if self.is_log and tick <= math.log10(LOG_FLOOR) else text
 
     def height(self, estimate: Estimate) -> float | None:
         """Where the dot of an estimate stands, if it has one."""
         value = drawn_value(estimate)
         return None if value is None else self._height(value)
 
+    def interval(self, estimate: Estimate) -> tuple[float, float] | None:
+        """The ends of the 95 % interval, within the limits of the score; None of what has no error, as a bound."""
+        if estimate.value is None or estimate.error is None or estimate.is_floored:
+            return None
+        reach, (least, most) = Z95 * estimate.error, self.limits
+        low, high = (min(max(end, least), most) for end in (estimate.value - reach, estimate.value + reach))
+        return low, high
+
     def whisker(self, estimate: Estimate) -> tuple[float, ...]:
         """Heights of the ends of the interval, if there is one."""
-        ends = interval(estimate)
+        ends = self.interval(estimate)
         if ends is None or estimate.value is None:
             return ()
         low, high = ends
-        # It may reach below 0, where no logarithm is: a tenth of the value shows that it is long.
-        return self._height(max(low, estimate.value / 10) if self.is_log else low), self._height(high)
+        # It may reach 0 and below, where no logarithm is: a tenth of the value shows that it is long.
+        return self._height(estimate.value / 10 if self.is_log and low <= 0 else low), self._height(high)
 
     def _height(self, value: float) -> float:
         return math.log10(max(value, LOG_FLOOR)) if self.is_log else value
@@ -131,25 +169,12 @@ def drawn_value(estimate: Estimate) -> float | None:
     return estimate.floor if estimate.is_floored else estimate.value
 
 
-def interval(estimate: Estimate) -> tuple[float, float] | None:
-    """The ends of the 95 % interval; None of what has no error, as a bound."""
-    if estimate.value is None or estimate.error is None or estimate.is_floored:
-        return None
-    reach = Z95 * estimate.error
-    return estimate.value - reach, estimate.value + reach
-
-
-def place_text(place: float) -> str:
-    """A place along the axis, for the eye."""
-    return f"{round(place, 2):g}"
-
-
 def _log_axis(lowest: float, highest: float) -> Axis:
     """From the last tick at or below to the first at or above; ticks are 1, 2 and 5 times powers of ten."""
     first, last = math.floor(lowest), math.ceil(highest)
-    last = max(last, first + 1)
     factors = (1, 2, 5) if last - first <= DENSE_DECADES else (1,)
-    steps = [power + math.log10(factor) for power in range(first, last) for factor in factors] + [float(last)]
-    low = max(step for step in steps if step <= lowest + 1e-9)
-    high = min((step for step in steps if step >= highest - 1e-9 and step > low), default=float(last))
-    return Axis(low, high, tuple(step for step in steps if low - 1e-9 <= step <= high + 1e-9))
+    # Each as the height of its number is computed, so that a dot at 0.2 stands on the tick 0.2.
+    steps = [math.log10(float(f"{factor}e{power}")) for power in range(first, last + 1) for factor in factors]
+    start = max(index for index, step in enumerate(steps) if step <= lowest)
+    end = next(index for index, step in enumerate(steps) if step >= highest and index > start)
+    return Axis(steps[start], steps[end], tuple(steps[start : end + 1]))

@@ -11,12 +11,12 @@ from spro.lab.oracle.score import UNDEFINED
 from spro.lab.oracle.study import Result
 
 SCORES = (
-    ("correlation", "Correlation with the true advantage", "", False),
-    ("cosine", "Cosine of the expected gradient", "", False),
-    ("bias", "Bias of the gradient", "best scale", True),
-    ("noise_ratio", "Noise of the gradient", "variance / scale\u00b2, RLOO is 1", True),
+    ("correlation", "Correlation with the true advantage", "", False, (-1.0, 1.0)),
+    ("cosine", "Cosine of the expected gradient", "", False, (-1.0, 1.0)),
+    ("bias", "Bias of the gradient", "best scale", True, (0.0, math.inf)),
+    ("noise_ratio", "Noise of the gradient", "variance / scale\u00b2, RLOO is 1", True, (0.0, math.inf)),
 )
-"""Score, title, note, whether its axis is logarithmic."""
+"""Score, title, note, whether its axis is logarithmic, the least and the greatest value that it can have."""
 AXES = (
     ("drift", "measured_drift", "drift", "nats a response", float),
     ("group_size", "group_size", "group size", "", math.log2),
@@ -50,17 +50,17 @@ def make_sweeps(config: OracleConfig, results: Sequence[Result]) -> tuple[Sweep,
         results: of all its settings.
     """
     sweeps, shown = [], shown_methods(config)
-    for moving, column, title, unit, spacing in AXES:
+    for moving, column, counted, unit, spacing in AXES:
         fixed = {"length", "group_size", "drift"} - {moving}
         along = [r for r in results if all(getattr(r.setting, name) == getattr(config, name) for name in fixed)]
         # Two drifts that one step of training passes are one policy: the same place, with the same scores.
         at = {getattr(result.setting, column): result for result in along}
         places = tuple(sorted(at))
-        across = Across(column, title, unit, places, tuple(map(spacing, places)))
+        across = Across(column, counted, unit, places, tuple(map(spacing, places)))
         curves = {score: _curves([at[place] for place in places], score, shown) for score, *_ in SCORES}
         panels = tuple(
-            Panel(f"{score}-by-{moving}".replace("_", "-"), heading, note, across, curves[score], is_log)
-            for score, heading, note, is_log in SCORES
+            Panel(f"{score}-by-{moving}".replace("_", "-"), title, note, across, curves[score], is_log, limits)
+            for score, title, note, is_log, limits in SCORES
         )
         sweeps.append(Sweep(across, panels))
     return tuple(sweeps)

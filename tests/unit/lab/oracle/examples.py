@@ -1,5 +1,6 @@
 """Results of a study that nobody ran."""
 
+import math
 import random
 
 from spro.lab.oracle.config import OracleConfig
@@ -32,10 +33,18 @@ def study() -> list[Result]:
     return base + [result_of(drift=drift, measured=measured) for drift, measured in reached]
 
 
-def panel_of(is_log: bool = True, places: tuple[float, ...] = (0.0, 0.5), **estimates: tuple[Estimate, ...]) -> Panel:
+ANY = (-math.inf, math.inf)
+
+
+def panel_of(
+    is_log: bool = True,
+    places: tuple[float, ...] = (0.0, 0.5),
+    limits: tuple[float, float] = ANY,
+    **estimates: tuple[Estimate, ...],
+) -> Panel:
     """A panel with one curve a keyword."""
     curves = tuple(
         Curve(name, *look_of(name, list(estimates)), found, name in SHOWN) for name, found in estimates.items()
     )
     across = Across("measured_drift", "drift", "nats a response", places, places)
-    return Panel("bias-by-drift", "Bias", "best scale", across, curves, is_log)
+    return Panel("bias-by-drift", "Bias", "best scale", across, curves, is_log, limits)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,15 +13,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from PIL import Image
 
-from spro.lab.oracle import oracle_command
+from spro.credit import METHODS as ALL_METHODS
+from spro.lab.oracle import images, oracle_command
 from spro.lab.oracle.images import render_csv, render_png, write_images
 from spro.lab.oracle.page import render_oracle_page
-from spro.lab.oracle.panel import Panel
+from spro.lab.oracle.panel import Curve, Panel
 from spro.lab.oracle.score import UNDEFINED, Z95, Estimate
-from spro.lab.oracle.sweeps import make_sweeps
-from spro.report import LIGHT_PAPER
+from spro.lab.oracle.sweeps import SHOWN, make_sweeps
+from spro.report import LIGHT_PAPER, SOFT, paint
+from spro.report.picture import RULE
 from tests.unit.lab.oracle.examples import CONFIG, METHODS, panel_of, study
 
 NAMES = {
@@ -40,6 +44,30 @@ def pixels(png: bytes, color: str) -> int:
     return int((image == [int(color[at : at + 2], 16) for at in (1, 3, 5)]).all(axis=2).sum())
 
 
+def long_lines(png: bytes, color: str) -> int:
+    """Groups of neighbouring rows of the image in which most have it."""
+    image = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    has = (image == [int(color[at : at + 2], 16) for at in (1, 3, 5)]).all(axis=2).mean(axis=1) > 0.5
+    return int((has[1:] & ~has[:-1]).sum())
+
+
+def painted(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Figure:
+    """The figure behind the image, when it was written."""
+    figures: list[Figure] = []
+
+    def spy(height: int, draw: Callable[[Figure], None]) -> bytes:
+        def both(figure: Figure) -> None:
+            draw(figure)
+            figures.append(figure)
+
+        return paint(height, both)
+
+    monkeypatch.setattr(images, "paint", spy)
+    render_png(panel)
+    (figure,) = figures
+    return figure
+
+
 def test_the_csv_has_every_number_of_every_method() -> None:
     along = [r for r in study() if (r.setting.length, r.setting.group_size) == (6, 4)]
     scores = {(r.setting.measured_drift, row.method): row.scores for r in along for row in r.rows}
@@ -57,8 +85,9 @@ def test_the_csv_has_every_number_of_every_method() -> None:
             assert estimate.value is not None
             assert estimate.error is not None
             assert float(row["value"]) == estimate.value
-            assert float(row["low"]) == estimate.value - Z95 * estimate.error
-            assert float(row["high"]) == estimate.value + Z95 * estimate.error
+            least, most = (-1.0, 1.0) if score in ("correlation", "cosine") else (0.0, math.inf)
+            assert float(row["low"]) == max(least, estimate.value - Z95 * estimate.error)
+            assert float(row["high"]) == min(most, estimate.value + Z95 * estimate.error)
     assert {row["below"] for row in table_of(by_drift.panels[2])} == {"true", "false"}
 
 
@@ -158,7 +187,53 @@ def test_a_bound_is_a_hollow_dot() -> None:
 
 
 def test_a_method_without_any_value_is_an_empty_image_with_axes() -> None:
-    assert render_png(panel_of(spro=(UNDEFINED, UNDEFINED)))[:4] == b"\x89PNG"
+    empty, full = (render_png(panel_of(spro=(one, one))) for one in (UNDEFINED, Estimate(0.5)))
+    for png in (empty, full):
+        # The lower edge of the frame, and the lines of the grid.
+        assert long_lines(png, SOFT) == 1
+        assert long_lines(png, RULE) >= 1
+    # The mark of the legend, which is all that an empty image has of a method.
+    assert 0 < pixels(empty, "#c65a00") < pixels(full, "#c65a00") - 300
+
+
+LONGEST = ("reinforce_plus_plus_baseline", "pure_return_baseline", "prime_repository", "spro_leave_one_out")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("spro",),
+        SHOWN,
+        (*LONGEST, "spro_step_whitened"),
+        LONGEST,
+        ("reinforce_plus_plus_baseline",) * 9,
+        tuple(ALL_METHODS),
+    ],
+    ids=["one", "default", "long", "four", "longest", "all"],
+)
+def test_the_legend_lies_inside_the_image_and_takes_nothing_from_the_plot(
+    names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = tuple(Curve(name, "#112233", (), (Estimate(0.5, 0.01), Estimate(0.1, None, 0.3)), True) for name in names)
+    panel = replace(panel_of(), curves=curves)
+    figure = painted(panel, monkeypatch)
+    width, height = figure.bbox.width, figure.bbox.height
+    (legend,), (axes,) = figure.legends, figure.axes
+    texts = [*legend.get_texts(), axes.title, axes._left_title, figure._suptitle]  # type: ignore[attr-defined]
+    assert tuple(text.get_text() for text in legend.get_texts()) == names
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(0 <= box.x0 <= box.x1 <= width and 0 <= box.y0 <= box.y1 <= height for box in boxes)
+    labels = [axes.xaxis.label, *axes.get_xticklabels()]
+    assert max(box.y1 for box in boxes[: len(names)]) < min(label.get_window_extent().y0 for label in labels)
+    pixels_high = axes.get_window_extent().height / 2
+    assert pixels_high == pytest.approx(251, abs=2)
+
+
+def test_the_legend_of_the_default_page_has_four_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = tuple(Curve(name, "#112233", (), (Estimate(0.5),), True) for name in SHOWN)
+    figure = painted(replace(panel_of(places=(1.0,)), curves=curves), monkeypatch)
+    assert figure.get_size_inches().tolist() == [7.2, 4.4]
+    assert figure.legends[0]._ncols == 4  # type: ignore[attr-defined]
 
 
 def test_files_bear_the_names_of_their_panels(tmp_path: Path) -> None:
