@@ -250,7 +250,7 @@ def run_merge(arguments: argparse.Namespace) -> int:
 def run_report(arguments: argparse.Namespace) -> int:
     """``spro report FOLDER``; what is in a folder tells what it is of."""
     folder = arguments.folder
-    if (folder / "summaries").is_dir():
+    if (folder / "summaries").is_dir() or (folder / "compare.yaml").is_file():
         from spro.lab.compare import rebuild_comparison
 
         print(rebuild_comparison(folder))

@@ -3,18 +3,22 @@
 import csv
 import random
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from spro.errors import ConfigError
 from spro.lab.compare import rebuild_comparison
 from spro.lab.compare.config import load_compare
 from spro.lab.compare.summary import Scores, Summary
-from tests.browser.conftest import screenshot
+from tests.browser.conftest import DESKTOP, PHONE, screenshot
 from tests.unit.lab.compare.examples import learned, summary, usual, write_comparison
 
+NARROW, TABLET = {"width": 320, "height": 568}, {"width": 721, "height": 1024}
+"""The narrowest page, and the narrowest one with two panels beside each other."""
+WIDE = "W" * 40
 MALICE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>\u202e\x07"
 
 
@@ -41,22 +45,81 @@ def test_curves_tables_and_sentences_are_there(page: Page, comparison: Path) -> 
 def test_the_final_result_comes_first_and_is_seen_whole(page: Page, comparison: Path) -> None:
     page.goto(comparison.as_uri())
     assert page.locator("main > section").first.get_attribute("id") == "final"
-    picture = page.get_by_role("img", name="Final avg@4 in percent")
-    expect(picture).to_be_visible()
-    frame = picture.bounding_box()
-    assert frame is not None
-    assert frame["width"] <= page.evaluate("window.innerWidth")
-    for part in picture.locator("text, path, circle, line").all():
-        box = part.bounding_box()
-        assert box is not None
-        assert box["x"] >= frame["x"] - 1
-        assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
-        assert box["y"] + box["height"] <= frame["y"] + frame["height"] + 1
-    expect(picture.locator("text.name")).to_have_text(["grpo", "spro", "prime 2 of 3 seeds"])
-    assert picture.locator("path.dot").count() == 5
-    assert picture.locator("circle.seed").count() == 8
-    colors = picture.locator("path.dot").evaluate_all("them => them.map(it => getComputedStyle(it).fill)")
+    pictures = page.get_by_role("img", name="Final avg@4 in percent")
+    assert pictures.count() == 2
+    for picture in pictures.all():
+        expect(picture).to_be_visible()
+        for part in picture.locator("path, circle, line").all():
+            assert is_inside(box_of(part), box_of(picture))
+    check_words(page)
+    finals, differences = pictures.all()
+    expect(finals.locator("text.name")).to_have_text(["grpo", "spro", "prime"])
+    expect(finals.locator(".count")).to_have_text(["2 of 3 seeds"])
+    assert finals.locator("path.dot").count() == 3
+    assert differences.locator("path.dot").count() == 2
+    assert finals.locator("circle.seed").count() == 8
+    colors = finals.locator("path.dot").evaluate_all("them => them.map(it => getComputedStyle(it).fill)")
     assert len(set(colors)) == 3
+
+
+def box_of(part: Locator) -> FloatRect:
+    box = part.bounding_box()
+    assert box is not None
+    return box
+
+
+def is_inside(inner: FloatRect, outer: FloatRect) -> bool:
+    """But for a pixel, by which a round dot may be off."""
+    across = outer["x"] - 1 <= inner["x"] and inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 1
+    return across and outer["y"] - 1 <= inner["y"] and inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 1
+
+
+def check_words(page: Page) -> None:
+    """Every word of the figure is seen whole; but a name of 40 wide letters may be cut, and is told on its row."""
+    frame = box_of(page.locator("#final .panels"))
+    assert is_inside(frame, {"x": 0, "y": 0, "width": page.evaluate("innerWidth"), "height": 1e6})
+    for panel in page.locator("#final svg.field").all():
+        for text in panel.locator("text:not(.name)").all():
+            assert is_inside(box_of(text), box_of(panel)), text.text_content()
+        ticks = sorted((box["x"], box["width"]) for box in map(box_of, panel.locator("text.tick").all()))
+        assert all(x + width + 4 <= after for (x, width), (after, _) in pairwise(ticks))
+        for name in panel.locator("text.name:visible").all():
+            box = box_of(name)
+            is_wide = "WWW" in (name.text_content() or "")
+            assert is_inside({**box, "width": 0} if is_wide else box, frame)
+            assert name.locator("xpath=../*[local-name() = 'title']").text_content() == name.text_content()
+
+
+@pytest.fixture(scope="module")
+def extremes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The longest names and numbers: differences of a hundred points, with fewer seeds in common than there are."""
+    rates = {WIDE: 1.0, f"{WIDE[:39]}V": 0.5, "spro_control_variate_of_forty_letters_ij": 1.0, "low": 0.0}
+    runs = {name: {seed: learned(rate, 20, seed, problems=8) for seed in range(12)} for name, rate in rates.items()}
+    for name in runs:
+        runs[name][11 if name == WIDE else 10] = Summary(failure="exit code 1")
+    runs["failed"] = dict.fromkeys(range(12), Summary(failure="exit code 1"))
+    return rebuild_comparison(write_comparison(tmp_path_factory.mktemp("extremes") / "c", runs, baseline=WIDE))
+
+
+@pytest.mark.parametrize("page", [NARROW, PHONE, TABLET, DESKTOP], indirect=True, ids=lambda size: size["width"])
+def test_numbers_and_ticks_are_never_cut(page: Page, extremes: Path) -> None:
+    page.goto(extremes.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("window.innerWidth")
+    expect(page.locator("#final .number", has_text="(\u2212100.0 to")).to_contain_text(", 10 seeds")
+    expect(page.locator("#final .count", has_text="11 of 12 seeds")).to_have_count(4)
+    check_words(page)
+    screenshot(page, "comparison-extremes")
+
+
+def test_panels_stand_one_below_the_other_where_two_have_no_room(page: Page, comparison: Path) -> None:
+    page.goto(comparison.as_uri())
+    finals, differences = page.locator("#final svg.field").all()
+    is_narrow = page.evaluate("innerWidth") < 720
+    before, behind = box_of(finals), box_of(differences)
+    assert (before["x"] == behind["x"]) == is_narrow
+    assert (before["y"] == behind["y"]) != is_narrow
+    for name in differences.locator("text.name").all():
+        expect(name).to_be_visible(visible=is_narrow)
 
 
 def test_whiskers_end_where_the_ticks_say(page: Page, comparison: Path) -> None:
@@ -71,8 +134,8 @@ def test_whiskers_end_where_the_ticks_say(page: Page, comparison: Path) -> None:
     rows = [row for row in csv.DictReader(file.splitlines()) if not row["seed"]]
     caps = iter(page.locator("#final line.cap").evaluate_all(middle))
     dots = iter(page.locator("#final path.dot").evaluate_all(middle))
-    for row in rows:
-        for name, (values, places) in zip(("accuracy", "difference"), panels, strict=True):
+    for name, (values, places) in zip(("accuracy", "difference"), panels, strict=True):
+        for row in rows:
             if row[name]:
                 scale = (places[-1] - places[0]) / (values[-1] - values[0])
                 expected = [
@@ -88,8 +151,7 @@ def test_long_names_do_not_widen_the_page(page: Page, tmp_path: Path) -> None:
     runs[names[3]][1] = Summary(failure="exit code 1")
     page.goto(rebuild_comparison(write_comparison(tmp_path / "c", runs)).as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("window.innerWidth")
-    for name in page.locator("#final text.name").all():
-        expect(name).to_be_visible()
+    check_words(page)
     screenshot(page, "comparison-long-names")
 
 

@@ -1,7 +1,8 @@
 """The final result in one look: per method a dot with its whisker, and beside it what it differs by from the baseline.
 
 One drawing for every width, as in ``chart``: marks and text stay their size, and places are percents. A method's name
-stands above its whiskers, so that a long one takes no room from them on a phone.
+stands above its whiskers, so that a long one takes no room from them. On a narrow page the panels stand one below the
+other; each has the names, of which a wide page shows the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,8 @@ TOP, BOTTOM = 26, 26
 """Pixels: of the headings and of the ticks."""
 CAP = 7
 """Pixels of a whisker's end, above and below it: more than a mark has, which may be wider than the interval."""
-MARGIN, MIDDLE = 2.0, 7.0
-"""Percents of the width: at the sides, where half a mark needs room, and between two panels."""
+MARGIN = 2.0
+"""Percent of a panel's width: at its sides, where half a mark needs room."""
 TICKS = 4
 MOST = 100.0
 """Percent."""
@@ -30,12 +31,14 @@ class Whisker:
 
     Attributes:
         text: the three as they are read.
+        seeds: runs behind the number.
     """
 
     value: float
     low: float
     high: float
     text: str
+    seeds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,10 @@ class ForestRow:
 
     @property
     def count(self) -> str:
-        """How many seeds are behind the numbers, where these are not all."""
+        """How many of the method's own seeds came to something, where these are not all.
+
+        The difference may rest on fewer, those that the baseline came to something with too: its text says so.
+        """
         done = sum(value is not None for value in self.seeds.values())
         return f"{done} of {len(self.seeds)} seeds" if 0 < done < len(self.seeds) else ""
 
@@ -76,21 +82,21 @@ class Panel:
         heading: what they measure.
         axis: holds every end, every dot and, where they are differences, 0.
         cells: a whisker a row, or words.
-        left: where the axis begins, in percent of the figure's width.
-        right: where it ends.
-        is_difference: a line stands at 0.
+        is_difference: a line stands at 0; counts and single seeds are the other panel's.
     """
 
     heading: str
     axis: Axis
     cells: tuple[Whisker | str, ...]
-    left: float
-    right: float
     is_difference: bool
 
     def x(self, value: float) -> str:
-        """Where a value lies, in percent of the figure's width."""
-        return f"{self.left + (self.right - self.left) * self.axis.share(value):.2f}%"
+        """Where a value lies, in percent of the panel's width."""
+        return f"{MARGIN + (100 - 2 * MARGIN) * self.axis.share(value):.2f}%"
+
+    def count(self, row: ForestRow) -> str:
+        """Beside the number: a difference says itself how many seeds it is of."""
+        return "" if self.is_difference else row.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +124,10 @@ class Forest:
         differences = tuple(row.difference for row in self.rows)
         dots = [value for row in self.rows for value in row.dots.values()]
         axis, ends = value_axis([*_ends(finals), *dots], TICKS, ceiling=MOST), _ends(differences)
+        panel = Panel(self.measure, axis, finals, False)
         if not ends:
-            return (Panel(self.measure, axis, finals, MARGIN, 100 - MARGIN, False),)
-        beside = value_axis([0.0, *ends], TICKS)
-        left, right = 50 - MIDDLE / 2, 50 + MIDDLE / 2
-        return (
-            Panel(self.measure, axis, finals, MARGIN, left, False),
-            Panel("difference, points", beside, differences, right, 100 - MARGIN, True),
-        )
+            return (panel,)
+        return panel, Panel("difference, points", value_axis([0.0, *ends], TICKS), differences, True)
 
 
 def _ends(cells: Sequence[Whisker | str]) -> list[float]:
@@ -135,17 +137,19 @@ def _ends(cells: Sequence[Whisker | str]) -> list[float]:
 def render_forest(forest: Forest) -> str:
     """The figure as markup."""
     heading = tag("h3", safe(forest.title)) + tag("p", safe(forest.note), class_="unit")
-    return tag("figure", tag("figcaption", heading) + _drawing(forest), class_="forest", id=f"forest-{forest.name}")
+    panels = tag("div", "".join(_panel(forest, panel) for panel in forest.panels), class_="panels")
+    return tag("figure", tag("figcaption", heading) + panels, class_="forest", id=f"forest-{forest.name}")
 
 
-def _drawing(forest: Forest) -> str:
-    title_id, description_id = f"forest-{forest.name}-title", f"forest-{forest.name}-description"
-    panels = forest.panels
+def _panel(forest: Forest, panel: Panel) -> str:
+    name = f"forest-{forest.name}-{'difference' if panel.is_difference else 'result'}"
+    title_id, description_id = f"{name}-title", f"{name}-description"
+    title = f"{forest.title}: {panel.heading}" if panel.is_difference else forest.title
     parts = [
-        tag("title", safe(forest.title), id=title_id),
-        tag("desc", safe(_describe(forest)), id=description_id),
-        *(_grid(panel) for panel in panels),
-        *(_row(row, panels, index) for index, row in enumerate(forest.rows)),
+        tag("title", safe(title), id=title_id),
+        tag("desc", safe(_describe(forest, panel)), id=description_id),
+        _grid(panel),
+        *(_row(row, panel, index) for index, row in enumerate(forest.rows)),
     ]
     return tag(
         "svg",
@@ -157,13 +161,16 @@ def _drawing(forest: Forest) -> str:
     )
 
 
-def _describe(forest: Forest) -> str:
+def _describe(forest: Forest, panel: Panel) -> str:
     sentences = []
-    for row in forest.rows:
-        said = [row.final if isinstance(row.final, str) else row.final.text]
-        said += [row.difference if isinstance(row.difference, str) else f"difference {row.difference.text}"]
-        sentences.append(f"{row.label}: {', '.join(part for part in (*said, row.count) if part)}.")
+    for row, cell in zip(forest.rows, panel.cells, strict=True):
+        said = [part for part in (_words(cell), panel.count(row)) if part]
+        sentences += [f"{row.label}: {', '.join(said)}."] if said else []
     return " ".join(sentences)
+
+
+def _words(cell: Whisker | str) -> str:
+    return cell if isinstance(cell, str) else cell.text
 
 
 def _grid(panel: Panel) -> str:
@@ -178,18 +185,17 @@ def _grid(panel: Panel) -> str:
     return tag("g", "".join(parts), aria_hidden="true")
 
 
-def _row(row: ForestRow, panels: Sequence[Panel], index: int) -> str:
-    top = TOP + ROW * index
-    count = tag("tspan", safe(f" {row.count}"), class_="count") if row.count else ""
-    parts = [tag("text", safe(row.label) + count, x=f"{MARGIN:g}%", y=top + NAME, class_="name")]
-    for panel in panels:
-        cell = panel.cells[index]
-        words = cell if isinstance(cell, str) else cell.text
-        parts.append(tag("text", safe(words), x=panel.x(panel.axis.low), y=top + NUMBER, class_="number"))
-        if isinstance(cell, Whisker):
-            parts.append(_whisker(cell, row, panel, top + REACH))
-    for seed, value in row.dots.items():
-        told, x = tag("title", safe(f"{row.label}, seed {seed}: {value:.1f}")), panels[0].x(value)
+def _row(row: ForestRow, panel: Panel, index: int) -> str:
+    top, left, cell = TOP + ROW * index, panel.x(panel.axis.low), panel.cells[index]
+    # A narrow page may cut a long name, which is told whole where a pointer rests on it.
+    parts = [tag("title", safe(row.label)), tag("text", safe(row.label), x=left, y=top + NAME, class_="name")]
+    if number := _words(cell):
+        count = tag("tspan", safe(f" {panel.count(row)}"), dx=4, class_="count") if panel.count(row) else ""
+        parts.append(tag("text", safe(number) + count, x=left, y=top + NUMBER, class_="number"))
+    if isinstance(cell, Whisker):
+        parts.append(_whisker(cell, row, panel, top + REACH))
+    for seed, value in () if panel.is_difference else row.dots.items():
+        told, x = tag("title", safe(f"{row.label}, seed {seed}: {value:.1f}")), panel.x(value)
         parts.append(tag("circle", told, cx=x, cy=top + SEEDS, r=2.5, class_=f"dot seed look{row.look}"))
     return tag("g", "".join(parts), aria_hidden="true")
 

@@ -3,13 +3,12 @@
 import csv
 import io
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 from spro.report.files import write_file
 from spro.report.forest import CAP, NAME, NUMBER, REACH, ROW, SEEDS, Forest, ForestRow, Panel, Whisker
 from spro.report.looks import LIGHT_PAPER, LOOKS
-from spro.report.picture import INK, SOFT, clear_frame, paint, write_title
+from spro.report.picture import INCHES_PER_PIXEL, INK, SOFT, clear_frame, paint, write_title
 from spro.report.text import shortest, tick_text, visible
 
 if TYPE_CHECKING:
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-EXTRA_HEIGHT = 150
-"""Pixels: of title, headings, axes and note."""
-NOTE_LETTERS = 112
-"""In a line of the note."""
+EXTRA_HEIGHT, LINE_HEIGHT = 120, 15
+"""Pixels: of title, headings and axes, and of a line of the note."""
+EDGE, NOTE_SIZE = 0.02, 8.5
+"""Of the note: its distance from the sides, as a share of the width, and the size of its letters in points."""
 ENDS = ("", " low", " high")
 
 
@@ -45,44 +44,63 @@ def write_forest(folder: Path, forest: Forest) -> list[Path]:
 def render_csv(forest: Forest) -> str:
     """A row a method, whose seed is empty, and behind it a row a seed.
 
-    Numbers are the shortest that read back the same, in percent and in points; what there is not is empty.
+    Numbers are the shortest that read back the same, in percent and in points, and behind each is of how many seeds it
+    is; what there is not is empty.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["method", "seed", *(f"{name}{end}" for name in ("accuracy", "difference") for end in ENDS)])
+    finals, differences = ([f"{name}{end}" for end in ENDS] for name in ("accuracy", "difference"))
+    rows.writerow(["method", "seed", *finals, "seeds", *differences, "difference seeds"])
     for row in forest.rows:
         rows.writerow([row.label, "", *_numbers(row.final), *_numbers(row.difference)])
         for seed, value in row.seeds.items():
-            rows.writerow([row.label, seed, "" if value is None else shortest(value), *[""] * 5])
+            rows.writerow([row.label, seed, "" if value is None else shortest(value), *[""] * 7])
     return text.getvalue()
 
 
 def _numbers(cell: Whisker | str) -> list[str]:
-    return [""] * 3 if isinstance(cell, str) else [shortest(one) for one in (cell.value, cell.low, cell.high)]
+    if isinstance(cell, str):
+        return [""] * 4
+    return [*(shortest(one) for one in (cell.value, cell.low, cell.high)), str(cell.seeds)]
 
 
 def render_png(forest: Forest) -> bytes:
     """The figure as an image of twice the page's resolution."""
-    panels = forest.panels
+    panels, height = forest.panels, ROW * len(forest.rows) + EXTRA_HEIGHT
 
     def draw(figure: "Figure") -> None:
+        lines = _broken(figure, visible(forest.note))
+        figure.set_figheight((height + LINE_HEIGHT * len(lines)) * INCHES_PER_PIXEL)
         fields = figure.subplots(1, len(panels), squeeze=False)[0]
+        # A long name runs on over the panel beside it.
+        fields[0].set_zorder(1)
         for axes, panel in zip(fields, panels, strict=True):
             _set_axes(axes, panel)
-            for index, (row, cell) in enumerate(zip(forest.rows, panel.cells, strict=True)):
-                _draw_cell(axes, cell, row, ROW * index)
+            for index, row in enumerate(forest.rows):
+                _draw_cell(axes, panel, row, index)
         for index, row in enumerate(forest.rows):
             _draw_row(fields[0], row, ROW * index)
         write_title(figure, visible(forest.title))
-        figure.supxlabel(visible(fill(forest.note, NOTE_LETTERS)), x=0.02, ha="left", color=SOFT, fontsize=8.5)
+        figure.supxlabel("\n".join(lines), x=EDGE, ha="left", color=SOFT, fontsize=NOTE_SIZE)
 
-    return paint(ROW * len(forest.rows) + EXTRA_HEIGHT, draw)
+    return paint(height, draw)
+
+
+def _broken(figure: "Figure", text: str) -> list[str]:
+    """The lines of a text, none wider than the figure: a label has up to 40 letters, of any width."""
+    note = figure.text(0, 0, "", fontsize=NOTE_SIZE)
+    room, lines = figure.bbox.width * (1 - 2 * EDGE), [""]
+    for word in text.split(" "):
+        line = f"{lines[-1]} {word}".lstrip()
+        note.set_text(line)
+        lines[-1:] = [line] if note.get_window_extent().width <= room else [lines[-1], word]
+    note.remove()
+    return [line for line in lines if line]
 
 
 def _set_axes(axes: "Axes", panel: Panel) -> None:
     """Upwards it counts pixels of the page, from the upper edge down."""
     axis = panel.axis
-    # A long name runs on over the panel beside it.
     axes.patch.set_visible(False)
     axes.set_xlim(axis.low, axis.high)
     axes.set_ylim(ROW * len(panel.cells), 0)
@@ -90,18 +108,26 @@ def _set_axes(axes: "Axes", panel: Panel) -> None:
     axes.set_yticks([])
     axes.set_title(visible(panel.heading), loc="left", color=SOFT, fontsize=10)
     if panel.is_difference:
-        axes.axvline(0.0, color=SOFT, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1.5)
+        axes.axvline(0.0, color=SOFT, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1.5, clip_on=False)
     clear_frame(axes, "x")
 
 
-def _draw_cell(axes: "Axes", cell: Whisker | str, row: ForestRow, top: int) -> None:
-    look = LOOKS[row.look]
-    _write(axes, cell if isinstance(cell, str) else cell.text, top + NUMBER, 9)
+def _draw_cell(axes: "Axes", panel: Panel, row: ForestRow, index: int) -> None:
+    """The number, and its whisker below it."""
+    cell, look, top = panel.cells[index], LOOKS[row.look], ROW * index
+    number = _write(axes, cell if isinstance(cell, str) else cell.text, top + NUMBER, 9)
+    if panel.count(row):
+        beside = axes.annotate(
+            panel.count(row), (1, 0), (6, 0), xycoords=number, textcoords="offset points", va="bottom", color=SOFT,
+            fontsize=9,
+        )  # fmt: skip
+        beside.set_in_layout(False)
     if isinstance(cell, str):
         return
-    y = top + REACH
-    axes.hlines(y, cell.low, cell.high, color=look.light, alpha=0.7, linewidth=1.5)
-    axes.vlines([cell.low, cell.high], y - CAP, y + CAP, color=look.light, alpha=0.7, linewidth=1.5)
+    y, ends = top + REACH, [cell.low, cell.high]
+    # At an end of the axis half of a cap or of a mark lies beyond it.
+    axes.hlines(y, cell.low, cell.high, color=look.light, alpha=0.7, linewidth=1.5, clip_on=False)
+    axes.vlines(ends, y - CAP, y + CAP, color=look.light, alpha=0.7, linewidth=1.5, clip_on=False)
     axes.plot(
         [cell.value], [y], color=look.light, marker=look.marker, markersize=6.5, markeredgecolor=LIGHT_PAPER,
         markeredgewidth=0.8, clip_on=False,
@@ -110,12 +136,7 @@ def _draw_cell(axes: "Axes", cell: Whisker | str, row: ForestRow, top: int) -> N
 
 def _draw_row(axes: "Axes", row: ForestRow, top: int) -> None:
     """The name, and the single seeds below the whisker."""
-    name = _write(axes, row.label, top + NAME, 9.5, "bold")
-    if row.count:
-        beside = axes.annotate(
-            row.count, (1, 0), (6, 0), xycoords=name, textcoords="offset points", va="bottom", color=SOFT, fontsize=9
-        )
-        beside.set_in_layout(False)
+    _write(axes, row.label, top + NAME, 9.5, "bold")
     if not row.dots:
         return
     axes.plot(

@@ -52,6 +52,11 @@ class Comparison:
         """Of the methods with a run that came to its end, in the order of the config."""
         return tuple(label for label in self.config.labels if self.runs[label])
 
+    @property
+    def lone(self) -> tuple[str, ...]:
+        """Of these methods a single run came to its end: what it came to says nothing of other seeds."""
+        return tuple(label for label in self.labels if len(self.runs[label]) == 1)
+
     def seeds(self, *labels: str) -> tuple[int, ...]:
         """Those whose run came to its end for each of ``labels``."""
         return tuple(seed for seed in self.config.seeds if all(seed in self.runs[label] for label in labels))

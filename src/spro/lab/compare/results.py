@@ -140,6 +140,8 @@ def accuracy_table(comparison: Comparison, board: Board) -> Table:
         f"{len(board.sources)} held-out problems, {board.measure.answers} to each. Mean over seeds and, in brackets, "
         "its 95 % interval."
     )
+    if comparison.lone:
+        note += f" Of one seed ({', '.join(comparison.lone)}) it is for other problems and not for other seeds."
     if len(board.columns) > 1:
         note += " Avg. is the mean of the columns."
     if board.dropped:

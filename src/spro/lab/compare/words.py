@@ -27,8 +27,10 @@ LIMITS = (
 def headline(results: Results) -> str:
     """Which method ended best, and whether that is distinguishable from the baseline."""
     board, config = results.sampled, results.comparison.config
-    if board is None or not results.comparison.labels:
+    if not results.comparison.labels:
         return "No run came to its end, so there is nothing to compare."
+    if board is None:
+        return "No problem has a graded answer of every model, so there is nothing to compare."
     finals = {label: accuracy(board.scores[label], board.sources) for label in results.comparison.labels}
     best = max(finals, key=lambda label: finals[label].value or 0.0)
     level = [label for label in finals if finals[label].value == finals[best].value]
@@ -66,19 +68,9 @@ def _percent(number: Number) -> str:
 
 def remarks(results: Results) -> tuple[str, ...]:
     """What must be known before a number is believed."""
-    comparison = results.comparison
-    config, found = comparison.config, []
-    seeds = len(config.seeds)
-    if seeds == 1:
-        found.append(
-            "One seed a method: the intervals speak of these trained models on other problems, and say nothing of "
-            "other seeds, which often differ by more than methods do."
-        )
-    else:
-        found.append(
-            f"{seeds} seeds a method. Intervals and tests take both the seeds and the problems as drawn by chance"
-            + (", and so few seeds make them wide." if seeds < 5 else ".")
-        )
+    comparison, found = results.comparison, []
+    if comparison.labels:
+        found.append(_about_seeds(results))
     found += _beside_the_base(results)
     quiet = [f"{one.label} and {one.other}" for one in results.tests if not one.is_significant]
     if quiet:
@@ -95,6 +87,29 @@ def remarks(results: Results) -> tuple[str, ...]:
     if collapsed:
         found.append(f"Runs of {listed(collapsed)} collapsed while training and are counted as they ended.")
     return tuple(found)
+
+
+def _about_seeds(results: Results) -> str:
+    """How many seeds are behind the numbers, and what that lets them say."""
+    comparison = results.comparison
+    counts = {len(comparison.seeds(label)) for label in comparison.labels}
+    if counts == {1}:
+        return (
+            "One seed a method: the intervals speak of these trained models on other problems, and say nothing of "
+            "other seeds, which often differ by more than methods do."
+        )
+    few, most = min(counts), max(counts)
+    count = str(most) if few == most else f"{few} to {most}"
+    said = f"{count} seeds a method. Intervals and tests take both the seeds and the problems as drawn by chance"
+    said += ", and so few seeds make them wide." if few < 5 else "."
+    if comparison.lone:
+        said += (
+            f" Of {listed(comparison.lone)} there is one seed: its intervals and tests speak of this trained model on "
+            "other problems, say nothing of other seeds, and look the surer for it."
+        )
+    if any(test.seeds == 1 and not {test.label, test.other} & {*comparison.lone} for test in results.tests):
+        said += " Of two methods that share one seed alone the test is of two trained models."
+    return said
 
 
 def _beside_the_base(results: Results) -> list[str]:

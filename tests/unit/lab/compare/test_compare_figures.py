@@ -1,8 +1,10 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from spro.cli import main
 from spro.lab.compare.figures import FIGURES, common_grid, make_charts, on_common_places
 from spro.lab.compare.forest import NAME
 from spro.lab.compare.rebuild import rebuild_comparison
@@ -106,3 +108,11 @@ def test_a_table_for_a_program_and_for_a_reader() -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.0004, "< 0.001"), (0.0123, "0.012"), (0.123, "0.12"), (1.0, "1.00")])
 def test_p_values(value: float, text: str) -> None:
     assert written(value, "p") == text
+
+
+def test_a_comparison_without_a_single_summary_is_still_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_comparison(tmp_path / "c", {"spro": {0: summary({0: 0.1, 10: 0.5}, [])}})
+    shutil.rmtree(folder / "summaries")
+    assert main(["report", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder / 'comparison.html'}\n"
+    assert "No run came to its end" in (folder / "comparison.html").read_text()

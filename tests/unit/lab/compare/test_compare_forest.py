@@ -50,7 +50,8 @@ def test_page_and_file_have_the_numbers_of_the_tables(tmp_path: Path) -> None:
     beside = {row[0]: row[2] for row in differences.text.rows}
     texts = re.findall(r'class="number">([^<]*)<', render_forest(forest))
     expected = [(shown[label], beside.get(f"{label} - grpo", "baseline")) for label in ("grpo", "spro", "prime")]
-    assert list(zip(texts[::2], texts[1::2], strict=True)) == expected
+    found = [(one, other.removesuffix(", 2 seeds")) for one, other in zip(texts[:3], texts[3:], strict=True)]
+    assert found == expected
 
     def six(row: dict[str, str], *names: str) -> list[str]:
         return [format(float(row[name]), ".6g") for name in names]
@@ -103,7 +104,7 @@ def test_what_has_no_result_is_said_to_have_none(tmp_path: Path) -> None:
     assert len(forest.panels) == 1
     assert "difference" not in forest.note
     lines = render_csv(forest).splitlines()
-    assert lines[-4:] == ["spro,,,,,,,", "spro,0,,,,,,", "prime,,,,,,,", "prime,0,,,,,,"]
+    assert lines[-4:] == ["spro,,,,,,,,,", "spro,0,,,,,,,,", "prime,,,,,,,,,", "prime,0,,,,,,,,"]
 
 
 def test_without_a_common_seed_there_is_no_difference(tmp_path: Path) -> None:
@@ -114,11 +115,44 @@ def test_without_a_common_seed_there_is_no_difference(tmp_path: Path) -> None:
     assert isinstance(rows["prime"].difference, Whisker)
 
 
+def test_a_difference_names_the_seeds_that_it_rests_on_where_these_are_fewer(tmp_path: Path) -> None:
+    seeds = {seed: flat("1100") for seed in range(3)}
+    runs = {"grpo": {0: flat("1000"), 1: flat("1010")}, "spro": seeds, "prime": {0: flat("1110")}}
+    forest = forest_of(results_of(write_comparison(tmp_path / "c", runs)))
+    differences = [row.difference for row in forest.rows[1:]]
+    assert [(one.text.partition(", ")[2], one.seeds) for one in differences if isinstance(one, Whisker)] == [
+        ("2 seeds", 2),
+        ("1 seed", 1),
+    ]
+    assert "Of one seed (prime) the interval is for other problems and not for other seeds." in forest.note
+    whole = [row for row in csv.DictReader(io.StringIO(render_csv(forest))) if not row["seed"]]
+    assert [(row["seeds"], row["difference seeds"]) for row in whole] == [("2", ""), ("3", "2"), ("1", "1")]
+
+
+def test_a_baseline_that_shares_no_seed_is_held_against_nobody(tmp_path: Path) -> None:
+    runs = {"grpo": {0: flat("1000")}, "spro": {1: flat("1100")}, "prime": {1: flat("1110")}}
+    forest = forest_of(results_of(write_comparison(tmp_path / "c", runs)))
+    assert [row.difference for row in forest.rows] == ["", "", ""]
+    assert "No method shares a seed with grpo, so that nothing is held against it." in forest.note
+    assert "no seed in common" not in render_forest(forest)
+
+
+@pytest.mark.parametrize(("methods", "is_corrected"), [(2, False), (3, True)])
+def test_only_p_is_corrected_and_only_of_several_tests(tmp_path: Path, methods: int, is_corrected: bool) -> None:
+    runs = {label: {0: flat(right)} for label, right in (("grpo", "1000"), ("spro", "1100"), ("prime", "1110"))}
+    kept = dict(list(runs.items())[:methods])
+    note = forest_of(results_of(write_comparison(tmp_path / "c", kept))).note
+    assert "The other panel: the paired difference from grpo in points." in note
+    assert ("No interval is corrected for their number; p in the table of differences is." in note) == is_corrected
+
+
 def test_a_baseline_without_a_result_leaves_the_scores_alone(tmp_path: Path) -> None:
     runs = {"grpo": {0: Summary(failure="no")}, "spro": {0: flat("1100")}, "prime": {0: flat("1110")}}
     forest = forest_of(results_of(write_comparison(tmp_path / "c", runs, baseline="grpo")))
     assert len(forest.panels) == 1
     assert [row.final if isinstance(row.final, str) else row.final.value for row in forest.rows] == ["failed", 50, 75]
+    assert [row.difference for row in forest.rows] == ["", "", ""]
+    assert "in common" not in render_forest(forest)
 
 
 def test_a_single_method_and_a_single_seed(tmp_path: Path) -> None:

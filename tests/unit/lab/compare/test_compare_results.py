@@ -267,6 +267,31 @@ def test_one_seed_is_called_what_it_is(tmp_path: Path) -> None:
     assert "(" not in "".join(row)
 
 
+def test_one_seed_among_several_is_called_what_it_is(tmp_path: Path) -> None:
+    runs = {label: {seed: learned(0.5, 20, place) for seed in range(2)} for place, label in enumerate(("a", "b", "c"))}
+    runs["b"][1] = Summary(failure="no")
+    results = results_of(write_comparison(tmp_path / "some", runs))
+    assert remarks(results)[0].startswith("1 to 2 seeds a method.")
+    assert "Of b there is one seed: its intervals and tests speak of this trained model" in remarks(results)[0]
+    assert "Of one seed (b) it is for other problems" in table(results, "table1").note
+    runs["a"][1] = runs["c"][1] = Summary(failure="no")
+    assert remarks(results_of(write_comparison(tmp_path / "all", runs)))[0].startswith("One seed a method: ")
+
+
+def test_methods_that_share_a_single_seed_are_tested_as_two_models(tmp_path: Path) -> None:
+    runs = {"a": {seed: learned(0.5, 20, 0) for seed in (0, 1)}, "b": {seed: learned(0.5, 20, 1) for seed in (1, 2)}}
+    told = remarks(results_of(write_comparison(tmp_path / "c", runs)))[0]
+    assert told.startswith("2 seeds a method.")
+    assert told.endswith("make them wide. Of two methods that share one seed alone the test is of two trained models.")
+
+
+def test_without_a_problem_that_was_graded_for_all_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    ungraded = [Scores("p0", "chain", (), None)]
+    runs = {"grpo": {0: summary({0: 0.1, 10: 0.5}, ungraded)}}
+    results = results_of(write_comparison(tmp_path / "c", runs))
+    assert headline(results) == "No problem has a graded answer of every model, so there is nothing to compare."
+
+
 def test_a_collapse_is_told(tmp_path: Path) -> None:
     dice = random.Random(0)
     fallen = summary({0: 0.4, 10: 0.1}, scores_of(0.1, 20, 2, dice), collapse="collapsed at step 7; likely cause: kl")
