@@ -39,7 +39,7 @@ from spro.report.microscope import write_microscope
 from spro.report.microscope_figures import write_microscope_figures
 from spro.report.microscope_folder import MicroscopeFacts
 from spro.report.page import document, write_report
-from spro.report.picture import INK, SOFT, clear_frame, paint, write_title
+from spro.report.picture import SOFT, clear_frame, paint, write_legend, write_title
 from spro.report.run import read_run
 from spro.report.scale import Axis, smoothing_window, value_axis
 from spro.report.text import MINUS, listed, safe, short, signed, tag
@@ -47,7 +47,6 @@ from spro.report.watch import watch_command
 
 __all__ = [
     "CAUSES",
-    "INK",
     "LIGHT_PAPER",
     "MINUS",
     "SOFT",
@@ -79,6 +78,7 @@ __all__ = [
     "watch_command",
     "write_figures",
     "write_forest",
+    "write_legend",
     "write_microscope",
     "write_microscope_figures",
     "write_report",

@@ -14,7 +14,7 @@ from spro.report.chart import Chart, Line, banded
 from spro.report.curves import run_charts
 from spro.report.files import write_file
 from spro.report.looks import LIGHT_PAPER, LOOKS
-from spro.report.picture import INK, SOFT, clear_frame, paint, write_title
+from spro.report.picture import SOFT, clear_frame, paint, write_legend, write_title
 from spro.report.run import read_run
 from spro.report.scale import smooth
 from spro.report.text import shortest, visible
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-EXTRA_HEIGHT = 190
+EXTRA_HEIGHT = 169
+"""Pixels: of title, unit and axes."""
 SMALLEST_HEIGHT = 170
 
 
@@ -94,15 +95,7 @@ def render_png(chart: Chart) -> bytes:
             _draw_band(axes, line)
         drawn = [_draw_line(axes, chart, line) for line in chart.lines]
         write_title(figure, visible(chart.title))
-        figure.legend(
-            drawn,
-            [visible(line.label) for line in chart.lines],
-            loc="outside lower left",
-            ncols=min(4, len(chart.lines)),
-            frameon=False,
-            labelcolor=INK,
-            handlelength=3.2,
-        )
+        write_legend(figure, drawn, [visible(line.label) for line in chart.lines])
 
     return paint(max(chart.height, SMALLEST_HEIGHT) + EXTRA_HEIGHT, draw)
 

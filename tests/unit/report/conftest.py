@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 CONFIG = """\
 task:
@@ -206,3 +207,17 @@ def sample() -> Callable[..., dict[str, Any]]:
 def parse() -> type[Tree]:
     """Parses a page, and fails unless every tag is closed in order."""
     return Tree
+
+
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved as images, in their order."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *arguments: Any, **named: Any) -> None:
+        save(figure, *arguments, **named)
+        figures.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return figures

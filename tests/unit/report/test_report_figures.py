@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from PIL import Image
 
 from spro.errors import RunFolderError
@@ -18,6 +19,9 @@ from spro.report.chart import Chart, Frame, Line, Series
 from spro.report.figures import render_csv, render_png, write_figures
 from spro.report.looks import LOOKS
 from spro.report.text import shortest
+
+PLOT_HEIGHT = 197
+"""Pixels of the page."""
 
 
 def chart_of(name: str = "accuracy", **changes: Any) -> Chart:
@@ -129,3 +133,19 @@ def test_a_run_has_the_figures_of_its_page(full: Any) -> None:
 def test_numbers_of_files_are_short_and_read_back_the_same(value: float, text: str) -> None:
     assert shortest(value) == text
     assert float(shortest(value)) == value
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), ("W" * 40,) * 8, ("m" * 30, "a", "b", "c", "d")], ids=len)
+def test_a_legend_lies_inside_the_image_and_takes_nothing_from_the_plot(
+    labels: tuple[str, ...], saved: list[Figure]
+) -> None:
+    lines = tuple(Line(one, str(at), Series((0.0, 1.0), (0.1, 0.2)), at) for at, one in enumerate(labels))
+    render_png(Chart("accuracy", "Accuracy", "share", lines, Frame((0.0, 1.0), 0), share=True))
+    (figure,) = saved
+    texts = figure.legends[0].get_texts()
+    assert tuple(text.get_text() for text in texts) == labels
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(0 <= box.x0 <= box.x1 <= figure.bbox.width and box.y0 >= 0 for box in boxes)
+    (axes,) = figure.axes
+    assert max(box.y1 for box in boxes) < axes.xaxis.label.get_window_extent().y0
+    assert axes.get_window_extent().height / 2 == pytest.approx(PLOT_HEIGHT, abs=2)

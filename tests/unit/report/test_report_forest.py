@@ -251,20 +251,12 @@ def test_long_names_take_no_room_from_the_panels() -> None:
 
 
 @pytest.fixture
-def painted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Forest], Figure]:
+def painted(saved: list[Figure]) -> Callable[[Forest], Figure]:
     """Renders the image, and returns the figure that is saved."""
-    kept: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *args: Any, **options: Any) -> None:
-        kept.append(figure)
-        save(figure, *args, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
 
     def paint(forest: Forest) -> Figure:
         render_png(forest)
-        return kept[-1]
+        return saved[-1]
 
     return paint
 

@@ -3,24 +3,21 @@
 import csv
 import io
 from collections.abc import Sequence
-from math import ceil, nan
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spro.lab.oracle.panel import INSET, Curve, Panel, drawn_value
 from spro.lab.oracle.sweeps import Sweep
-from spro.report import INK, LIGHT_PAPER, SOFT, clear_frame, paint, write_title
+from spro.report import LIGHT_PAPER, SOFT, clear_frame, paint, write_legend, write_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-HEIGHT, ROW = 398, 20.83
-"""Pixels of the page: of all but the legend, and of a row of the legend."""
-MOST_COLUMNS = 4
-ROOM, BESIDE, BETWEEN = 495, 40, 20
-"""Points: what the legend may take of the width, what stands beside a name, what separates two columns."""
+HEIGHT = 398
+"""Pixels of the page: of all but the legend."""
 LINE, DOT = 1.7, 6.0
 """Points: width of strokes, diameter of dots."""
 
@@ -66,8 +63,6 @@ def render_png(panel: Panel) -> bytes:
     The plot has the same height whatever the legend needs.
     """
     curves = [curve for curve in panel.curves if curve.is_shown]
-    names = [curve.method for curve in curves]
-    columns = _legend_columns(names)
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(facecolor=LIGHT_PAPER)
@@ -75,33 +70,9 @@ def render_png(panel: Panel) -> bytes:
         axes.set_title(_reading(panel, curves), loc="left", color=SOFT, fontsize=10, pad=9)
         drawn = [_draw_curve(axes, panel, curve) for curve in curves]
         write_title(figure, panel.heading)
-        figure.legend(
-            drawn,
-            names,
-            loc="outside lower left",
-            ncols=columns,
-            frameon=False,
-            labelcolor=INK,
-            handlelength=3.2,
-        )
+        write_legend(figure, drawn, [curve.method for curve in curves])
 
-    return paint(HEIGHT + round(ROW * ceil(len(names) / columns)), draw)
-
-
-def _legend_columns(names: Sequence[str]) -> int:
-    """As many as the image has room for."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-    from numpy import array_split
-
-    font = FontProperties(family=["DejaVu Sans"], size=10)
-    widths = [text_to_path.get_text_width_height_descent(name, font, ismath=False)[0] for name in names]
-    for columns in range(min(MOST_COLUMNS, len(names)), 1, -1):
-        # A legend is filled column by column.
-        needed = sum(BESIDE + max(column) for column in array_split(widths, columns)) + BETWEEN * (columns - 1)
-        if needed <= ROOM:
-            return columns
-    return 1
+    return paint(HEIGHT, draw)
 
 
 def _set_axes(axes: "Axes", panel: Panel) -> None:
