@@ -129,6 +129,15 @@ def test_the_keyboard_walks_along_tokens_and_between_methods(page: Page, folder:
     assert sample.locator("[tabindex='0']").count() == 1
 
 
+def test_the_captions_of_wide_tables_can_be_read(page: Page, folder: Path) -> None:
+    page.goto((folder / "microscope.html").as_uri())
+    captions = page.locator(".whiskers caption span")
+    boxes = [box for one in captions.all() if (box := one.bounding_box())]
+    assert len(boxes) == captions.count() > 0
+    assert page.viewport_size
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"] for box in boxes)
+
+
 def test_switches(page: Page, folder: Path) -> None:
     sample = opened(page, folder)
     spro, grpo = (sample.locator(f".strip[data-name='{name}']").first for name in ("spro", "grpo"))

@@ -99,7 +99,7 @@ def _table(microscope: Microscope, truth: Truth) -> str:
     )
     heads += tag("th", "Silent", scope="col")
     rows = "".join(_row(method, by_method[method.name], axes) for method in ranked)
-    caption = tag("caption", safe(f"Against the {truth.title}"))
+    caption = tag("caption", tag("span", safe(f"Against the {truth.title}")))
     table = tag("table", caption + tag("thead", tag("tr", heads)) + tag("tbody", rows), class_="whiskers")
     scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Against the {truth.title}")
     return scroll + tag("p", safe(_said(ranked, by_method)), class_="said")
