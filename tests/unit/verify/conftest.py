@@ -1,7 +1,8 @@
 from collections.abc import Iterator
 
 import pytest
-from verify_helpers import ODD_WORKER, children
+from tests.waiting import children
+from verify_helpers import ODD_WORKER
 
 from spro.verify import MathVerifier
 

@@ -4,7 +4,7 @@ import datetime
 import time
 
 import pytest
-from verify_helpers import is_alive
+from tests.waiting import is_alive, wait_for
 
 from spro.errors import ConfigError, RewardError, WorkerError
 from spro.verify import Answer, FunctionSource, FunctionVerifier, Grader, RewardFunction, Status
@@ -184,10 +184,7 @@ def test_what_a_function_has_started_ends_with_it(tmp_path, how, message):
             reward([answer("", pids=str(pids), how=how)])
     started = [int(line) for line in pids.read_text().split()]
     assert started
-    deadline = time.monotonic() + 30
-    while any(map(is_alive, started)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: not any(map(is_alive, started)))
 
 
 @pytest.mark.parametrize(

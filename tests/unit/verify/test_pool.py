@@ -7,7 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from verify_helpers import ODD_WORKER, is_alive
+from tests.waiting import is_alive, wait_for
+from verify_helpers import ODD_WORKER
 
 from spro.errors import ConfigError, WorkerError
 from spro.verify.workers.pool import WorkerPool
@@ -17,13 +18,6 @@ from spro.verify.workers.wire import Outcome
 pytestmark = pytest.mark.usefixtures("no_orphans")
 ECHO = {"do": "echo", "text": "\ud800\0 and \u00e9"}
 GIB = 2**30
-
-
-def wait_for(condition, seconds=50.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from sandbox_helpers import descriptors, wait_for
-from verify_helpers import children
+from sandbox_helpers import descriptors
+from tests.waiting import children, wait_for
 
 from spro.errors import SandboxUnavailableError
 from spro.verify.sandbox import Sandbox, choose_sandbox

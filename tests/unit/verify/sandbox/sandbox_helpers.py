@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 
 from tests.open_copy import open_copy
 
@@ -12,13 +11,6 @@ from spro.verify.sandbox.plain import PlainCage
 
 QUICK = Limits(cpu_s=1, wall_s=3.0)
 ROOMY = Limits(cpu_s=20, wall_s=60.0)
-
-
-def wait_for(condition, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def run_one(sandbox, source, given=b"", limits=ROOMY):

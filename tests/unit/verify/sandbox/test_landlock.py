@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.waiting import children, is_alive, wait_for
 
 import spro
 from spro.errors import SandboxError
@@ -60,20 +60,6 @@ def started(cage, source, limits=LIMITS):
                 pipe.close()
 
 
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_for(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
-
-
 def test_a_program_works_in_a_folder_of_its_own_that_goes_with_it(cage):
     source = "import os; open('x', 'w').write('y'); print(os.getcwd(), os.environ['HOME'], os.environ['TMPDIR'])"
     with started(cage, source) as (process, folder):
@@ -113,36 +99,26 @@ except OSError as error:
 
 def test_all_that_came_of_a_start_ends_with_it(cage):
     source = """
-import os, signal, sys, time
+import os, signal, time
 for _ in range(3):
     if os.fork() == 0:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if os.fork():
-            os._exit(0)
-        time.sleep(100)
-print("up", flush=True)
+        if os.fork() == 0:
+            print("up", flush=True)
+            time.sleep(100)
+        os._exit(0)
+    os.wait()
 time.sleep(100)
 """
     with started(cage, source) as (process, folder):
-        assert process.stdout.readline() == b"up\n"
-        assert wait_for(lambda: len(tree(process.pid)) >= 4)
-        pids = tree(process.pid)
-    assert not any(map(is_alive, pids))
+        for _ in range(3):
+            assert process.stdout.readline() == b"up\n"
+        # The command, and what it orphaned.
+        wait_for(lambda: len(children(process.pid)) == 4)
+        pids = children(process.pid)
+    assert not any(map(is_alive, [process.pid, *pids]))
     assert not folder.exists()
-
-
-def tree(pid):
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                words = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(words[3]) == pid or int(words[1]) == pid:
-                found.append(int(name))
-    return found
 
 
 def test_a_folder_too_full_ends_the_program(cage):
@@ -208,10 +184,10 @@ sys.stdin.read()
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", program], env=path, text=True, **pipes) as trainer:
         pid, folder = trainer.stdout.readline().split()
-        pids = [int(pid), *tree(int(pid))]
-        assert len(pids) >= 2
+        pids = [int(pid), *children(int(pid))]
+        assert len(pids) == 2
         trainer.send_signal(signal.SIGKILL)
-    assert wait_for(lambda: not any(map(is_alive, pids)) and not os.path.exists(folder))
+    wait_for(lambda: not any(map(is_alive, pids)) and not os.path.exists(folder))
 
 
 def test_a_deep_folder_is_removed(tmp_path):

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from sandbox_helpers import CommandCage, output, run_one, wait_for
-from verify_helpers import is_alive
+from sandbox_helpers import CommandCage, output, run_one
+from tests.waiting import is_alive, wait_for
 
 from spro.errors import SandboxError
 from spro.verify.sandbox import Job, RunStatus, Sandbox, runner
@@ -128,7 +128,7 @@ def test_sandboxes_die_with_the_trainer():
     with subprocess.Popen([sys.executable, "-B", "-c", TRAINER, name]) as trainer:
         try:
             # Far from its end: the program sleeps for minutes.
-            wait_for(lambda: len(named(name)) == 2, 60)
+            wait_for(lambda: len(named(name)) == 2)
             everything = Processes().tree(trainer.pid)
             assert set(named(name)) < set(everything)
         finally:

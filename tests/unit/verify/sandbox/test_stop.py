@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
-from sandbox_helpers import CommandCage, wait_for
-from verify_helpers import children
+from sandbox_helpers import CommandCage
+from tests.waiting import children, wait_for
 
 from spro.errors import SandboxError
 from spro.verify.code.tests import CodeTests

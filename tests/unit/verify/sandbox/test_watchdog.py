@@ -4,7 +4,7 @@ import sys
 import threading
 
 import pytest
-from sandbox_helpers import wait_for
+from tests.waiting import wait_for
 
 from spro.verify.sandbox.watchdog import Processes, Watchdog, tasks
 
