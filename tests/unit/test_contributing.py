@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[2]
 def test_the_worked_example_adds_a_method_by_one_source_and_one_test_file(tmp_path: Path) -> None:
     section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Adding a credit method")[2]
     source, test = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
-    shutil.copytree(ROOT / "src", tmp_path / "src")
-    tests = tmp_path / "tests"
-    shutil.copytree(ROOT / "tests", tests, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
+    # Into the folders of bytecode other processes write at this moment.
+    unread = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=unread)
+    tests = shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=unread)
     (tmp_path / "src/spro/credit/methods/lite_ppo.py").write_text(source)
     (tests / "unit/credit/methods/test_lite_ppo.py").write_text(test)
 

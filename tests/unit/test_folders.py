@@ -3,7 +3,10 @@
 import multiprocessing
 import os
 import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,34 +85,58 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def descriptors_in(folder: Path) -> set[str]:
+    """Of this process: all others come and go with what else it does."""
+    found = set()
+    for link in Path("/proc/self/fd").iterdir():
+        # That of this very list is closed by now.
+        with suppress(FileNotFoundError):
+            if link.readlink().is_relative_to(folder):
+                found.add(link.name)
+    return found
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     first = lock_folder(tmp_path, "trains in the run folder")
     # A descriptor of its own is what another process would have.
     with pytest.raises(RunFolderError) as caught:
         lock_folder(tmp_path, "trains in the run folder")
     assert str(caught.value) == (f"another process trains in the run folder '{tmp_path}'; wait for it or end it")
-    open_before = set(os.listdir("/proc/self/fd"))
     with pytest.raises(RunFolderError):
         lock_folder(tmp_path, "compares in", patience_s=0.05)
-    assert set(os.listdir("/proc/self/fd")) == open_before, "a refusal holds nothing"
+    assert descriptors_in(tmp_path) == {str(first)}, "a refusal holds nothing"
     os.close(first)
     os.close(lock_folder(tmp_path, "compares in"))
 
 
-def hold(folder: Path, held: str, seconds: float) -> None:
+def hold(folder: Path, parent: Connection) -> None:
+    """Until it is told to end."""
     lock_folder(folder, "holds")
-    (folder / held).touch()
-    time.sleep(seconds)
+    parent.send("held")
+    parent.recv()
 
 
-def test_a_patient_one_gets_the_lock_when_the_other_process_ends(tmp_path: Path) -> None:
-    other = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, "held", 0.5))
+def test_a_patient_one_gets_the_lock_when_the_other_process_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, parent = multiprocessing.Pipe()
+    other = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, parent))
     other.start()
-    while not (tmp_path / "held").exists():
-        time.sleep(0.01)
-    os.close(lock_folder(tmp_path, "compares in", patience_s=60))
-    other.join()
+    parent.close()
+    assert child.recv() == "held"
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        """In which the other ends."""
+        waits.append(seconds)
+        child.send("end")
+        other.join()
+
+    monkeypatch.setattr("spro.folders.time", SimpleNamespace(monotonic=time.monotonic, sleep=wait))
+    os.close(lock_folder(tmp_path, "compares in", patience_s=600))
+    assert len(waits) == 1
     assert other.exitcode == 0
+    child.close()
 
 
 def test_the_next_number_is_free_and_no_gap_is_skipped(tmp_path: Path) -> None:

@@ -86,13 +86,18 @@ def tick_text(tick: float, ticks: Sequence[float]) -> str:
     if abs(tick) <= gap * 1e-6:
         return "0"
     if largest >= 1e12 or gap < 1e-4:
-        decimals = max(2, math.floor(math.log10(largest)) - math.floor(math.log10(gap)) + 1)
-        digits, _, power = format(tick, f".{decimals}e").partition("e")
-        return f"{digits.rstrip('0').rstrip('.')}e{int(power)}".replace("-", MINUS)
+        return _with_power(tick, largest, gap)
     for size, unit, finest in ((1e9, "B", 1e8), (1e6, "M", 1e5), (1e3, "k", 1e3)):
         if largest >= size and gap >= finest and _is_round(ticks, size / 10):
-            return f"{tick / size:,.6g}{unit}".replace("-", MINUS)
-    return format(tick, ",.6g").replace("-", MINUS)
+            return f"{tick / size:,.7g}{unit}".replace("-", MINUS)
+    plain = format(tick, ",.6g").replace("-", MINUS)
+    return _with_power(tick, largest, gap) if "e" in plain else plain
+
+
+def _with_power(tick: float, largest: float, gap: float) -> str:
+    decimals = max(2, math.floor(math.log10(largest)) - math.floor(math.log10(gap)) + 1)
+    digits, _, power = format(tick, f".{decimals}e").partition("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(power)}".replace("-", MINUS)
 
 
 def _is_round(ticks: Sequence[float], size: float) -> bool:

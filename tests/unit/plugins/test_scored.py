@@ -16,8 +16,9 @@ from tests.strategies import default_method, rows_of, token_batches
 @given(batch=token_batches(), seed=st.integers(0, 2**31))
 def test_what_was_not_scored_is_as_if_it_were_not_there(name: str, batch: TokenBatch, seed: int) -> None:
     method = default_method(name)
-    is_scored = torch.rand(batch.shape[0], generator=torch.Generator().manual_seed(seed)) < 0.6
-    others = torch.randn(batch.shape[0], dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    is_scored = torch.rand(batch.shape[0], generator=generator) < 0.6
+    others = torch.randn(batch.shape[0], generator=generator, dtype=torch.float64)
     told = replace(batch, outcome_rewards=torch.where(is_scored, batch.outcome_rewards, others))
     credit = assign_among(method, told, is_scored)
     assert not credit.advantages[~is_scored].any()

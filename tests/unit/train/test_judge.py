@@ -54,7 +54,9 @@ def judge() -> Iterator[Judge]:
 def with_functions(judge: Judge, *functions: tuple[str, float]) -> Judge:
     made = tuple(
         WeightedFunction(
-            name, RewardFunction(FunctionSource(f"{HERE}.{name}"), ["problem_id", "data_source", "score"]), weight
+            name,
+            RewardFunction(FunctionSource(f"{HERE}.{name}", timeout_s=600.0), ["problem_id", "data_source", "score"]),
+            weight,
         )
         for name, weight in functions
     )

@@ -33,6 +33,9 @@ from tests.unit.train.scripted import (
     run,
 )
 
+ROUNDING = 1e-6
+"""Policy and reference score rows in other batches: on some processors equal weights differ in their last bit."""
+
 
 def test_twice_as_many_are_rolled_out_and_the_window_comes_first(tmp_path: Path) -> None:
     done = run(tmp_path, make_config(), ["none", "half", "all", "none", "half", "all"])
@@ -118,8 +121,8 @@ def test_a_step_without_a_group_leaves_the_policy_as_it_is_and_says_so(tmp_path:
 def test_the_reference_follows_behind_each_step(tmp_path: Path) -> None:
     config = make_config(steps=4, reference=PeriodicReference(type="periodic", every=2))
     done = run(tmp_path, replace_learning_rate(config, 1e-2), ["half"] * 6)
-    assert [line["credit/msa_std"] > 0 for line in done.lines[1:]] == [False, True, False, True]
-    assert [line["kl"] > 0 for line in done.lines[1:]] == [False, True, False, True]
+    for name in ("credit/msa_std", "kl"):
+        assert [line[name] > ROUNDING for line in done.lines[1:]] == [False, True, False, True], name
 
 
 def test_greedy_answers_are_asked_for_behind_the_filter(tmp_path: Path) -> None:
@@ -241,8 +244,7 @@ def test_the_process_term_appears_with_the_second_step(tmp_path: Path) -> None:
     config = make_config(steps=3)
     config = replace_learning_rate(config, 1e-2)
     done = run(tmp_path, config, ["half"] * 6)
-    assert done.lines[1]["credit/msa_std"] == 0
-    assert done.lines[2]["credit/msa_std"] > 0
+    assert done.lines[1]["credit/msa_std"] < ROUNDING < done.lines[2]["credit/msa_std"]
     (source,) = done.learner.sources
     assert isinstance(source, RefLogProbs)
     start = load_policy("builtin:chain", "cpu").model

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from spro.credit import GRPO, TokenBatch
+from spro.credit import GRPO, SPRO, TokenBatch
 from spro.credit.baselines import whitened as whiten
 from spro.credit.methods.spro_whitened import SPROStepWhitened, SPROWhitened
 from tests.unit.credit.examples import (
@@ -77,20 +77,23 @@ def test_by_step_by_hand() -> None:
 
 
 @for_random_batches()
-def test_has_mean_zero_and_variance_one(batch: TokenBatch) -> None:
-    values = SPROWhitened(beta=1.0)(batch)[batch.response_mask]
-    if len(values) > 1 and values.any():
+def test_has_mean_zero_and_variance_one_but_for_the_epsilon(batch: TokenBatch) -> None:
+    plain, values = (method(beta=1.0)(batch)[batch.response_mask] for method in (SPRO, SPROWhitened))
+    if len(values) > 1:
+        before = plain.var().item()
         assert values.mean().item() == pytest.approx(0, abs=1e-9)
-        assert values.var().item() == pytest.approx(1, abs=1e-3)
+        assert values.var().item() == pytest.approx(before / (before + 1e-8), abs=1e-6)
 
 
 @for_random_batches()
-def test_by_step_the_living_have_deviation_one_or_zero(batch: TokenBatch) -> None:
+def test_by_step_the_living_have_deviation_one_but_for_the_epsilon_or_zero(batch: TokenBatch) -> None:
     p, msa = plain(batch), SPROStepWhitened(beta=1.0, msa_eps=1e-9).terms(batch)["msa"].tolist()
+    cpr = prefix_sums(process_rewards(p, 1.0), p.response_mask)
     for i, here in enumerate(p.response_mask):
         for t in written(here):
-            living = [msa[k][t] for k in members(p.group_ids, i) if p.response_mask[k][t]]
-            assert unbiased_std(living) == pytest.approx(float(len(living) > 1), abs=1e-4)
+            living = [k for k in members(p.group_ids, i) if p.response_mask[k][t]]
+            before = unbiased_std([cpr[k][t] for k in living])
+            assert unbiased_std([msa[k][t] for k in living]) == pytest.approx(before / (before + 1e-9), abs=1e-6)
 
 
 @for_random_batches(betas)

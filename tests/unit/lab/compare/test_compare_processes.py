@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from spro.lab.compare.processes import Children, Ended, Job, Kind, Stop
+from tests.waiting import children, is_alive, wait_for
 
 PARENT = """
 import os, sys
 from pathlib import Path
 from spro.lab.compare.processes import Children, Job, Kind, Stop
-program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+program = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 job = Job("one", Kind.TRAIN, ("-c", program), Path("log"))
 Children(1, Stop(), os.open("lock", os.O_CREAT)).run([job], lambda ended: [])
 """
@@ -25,20 +26,6 @@ def lock(tmp_path: Path) -> int:
     descriptor = os.open(tmp_path / "lock", os.O_CREAT)
     yield descriptor  # type: ignore[misc]
     os.close(descriptor)
-
-
-def wait_until(path: Path) -> str:
-    while not (path.is_file() and path.read_text()):
-        time.sleep(0.01)
-    return path.read_text()
-
-
-def is_alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def job(name: str, program: str, log: Path) -> Job:
@@ -74,43 +61,42 @@ MEET = """
 import sys, time
 from pathlib import Path
 own, partner = sys.argv[1:]
-def wait(name):
-    due = time.monotonic() + 30
-    while not Path(name).exists():
-        if time.monotonic() > due:
-            sys.exit(f"{own}: nobody came")
-        time.sleep(0.01)
-Path(f"{own}.here").touch()
-Path(f"{own}.came").touch()
-wait(f"{partner}.came")
-time.sleep(0.3)
-Path(f"{own}.count").write_text(str(len(list(Path().glob("*.here")))))
-wait(f"{partner}.count")
-Path(f"{own}.here").unlink()
+Path(own).touch()
+due = time.monotonic() + 300
+while not Path(partner).exists():
+    if time.monotonic() > due:
+        sys.exit(f"{own}: nobody came")
+    time.sleep(0.01)
 """
-"""Waits for its partner, and counts who is there: one by one they would never come to an end."""
+"""Waits for its partner: one by one they would never come to an end."""
 
 
 def test_as_many_at_a_time_as_was_said(tmp_path: Path, lock: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     codes: list[int] = []
+    before, most = children(), 0
 
     def ended(one: Ended) -> Sequence[Job]:
         codes.append(one.code)
         return []
 
+    def pause(seconds: float) -> None:
+        nonlocal most
+        most = max(most, len(children() - before))
+        time.sleep(seconds)
+
     pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
     jobs = [Job(own, Kind.TRAIN, ("-c", MEET, own, partner), tmp_path / "log") for own, partner in pairs]
-    Children(2, Stop(), lock).run(jobs, ended)
+    Children(2, Stop(), lock).run(jobs, ended, pause)
     assert codes == [0] * 4, (tmp_path / "log").read_text()
-    assert [int(path.read_text()) for path in sorted(tmp_path.glob("*.count"))] == [2, 2, 2, 2]
+    assert most <= 2
 
 
 DEAF = """
 import signal, time
 signal.signal(15, lambda *_: print('no', flush=True))
 print('up', flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -148,9 +134,12 @@ def test_two_signals_between_two_looks_are_two(tmp_path: Path, lock: int) -> Non
 
 
 def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
     with subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path) as parent:
-        child = int(wait_until(tmp_path / "pid"))
-        assert is_alive(child)
-        parent.kill()
-    while is_alive(child):
-        time.sleep(0.01)
+        try:
+            child = int(wait_for(lambda: log.read_text().rpartition("\n")[0] if log.is_file() else "", 300))
+            assert is_alive(child)
+        finally:
+            parent.kill()
+    # By itself it would sleep ten times as long.
+    wait_for(lambda: not is_alive(child))

@@ -119,7 +119,8 @@ def fails_on(answer: str) -> Judge:
 def test_a_continuation_that_cannot_be_graded_is_no_ground_for_certainty(policy: Policy) -> None:
     """The error of a state is of as many as were graded there: some are lost before the answer, none behind it."""
     group = group_of(policy, "9*2;", "8;#8", "8;#6", limit=24)
-    samples = 12
+    # Of 12, one seed in seven loses none.
+    samples = 48
     engine = EmbeddedEngine(policy.model, policy.stop_token_ids, policy.pad_token_id, 64)
     split = _split_into_tokens([group])
     values = StepValues(engine, fails_on("#4"), Sampling(2, 24, 3.0), samples, None)
