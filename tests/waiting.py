@@ -25,7 +25,7 @@ def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
 
 def is_alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return _stat(Path(f"/proc/{pid}"))[0] not in (b"Z", b"X")
     except OSError:
         return False
 
@@ -37,10 +37,15 @@ def children(parent: int | None = None) -> set[int]:
         if not entry.name.isdigit():
             continue
         try:
-            stat = (entry / "stat").read_text()
+            is_child = int(_stat(entry)[1]) == (parent or os.getpid())
         except OSError:
             continue
-        # The name in brackets may hold spaces; the parent is the second field behind it.
-        if int(stat.rpartition(")")[2].split()[1]) == (parent or os.getpid()):
+        if is_child:
             found.add(int(entry.name))
     return found
+
+
+def _stat(folder: Path) -> list[bytes]:
+    """The state of a process, the number of its parent, and so on."""
+    # Behind the name in brackets, which is the process's own to choose: spaces, brackets, and what is no text.
+    return (folder / "stat").read_bytes().rpartition(b")")[2].split()

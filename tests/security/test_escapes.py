@@ -1,5 +1,6 @@
 """No program gets out of its sandbox; and each of them does where there is none, so that these tests can fail."""
 
+import contextlib
 import json
 import os
 import platform
@@ -43,33 +44,64 @@ SILENT = {
 """Programs whose end may take with it what they printed. Each shows itself to ``Witness`` first."""
 
 
+WATCHED = {
+    "fill_a_folder_that_nobody_can_list",
+    "fill_the_folder",
+    "fill_the_folder_with_nameless_files",
+    "make_many_files",
+    "take_memory_in_processes",
+    "take_shared_memory",
+}
+"""Programs that hold for a moment what a watcher takes from them, if it gets to look in time: once may be a stall."""
+TRIES = 5
+
+
 def attempt(trainer, name):
-    """Run one program: whether it ran at all, what it breached, and what was seen."""
+    """Run one program: whether it ran at all, what it breached, and what was seen.
+
+    Again where that shows nothing, because the machine stood still: a program that had no time to begin, one that was
+    not seen, or a watcher that had none to look. What really holds nothing back does so every time.
+    """
+    forgiven = 1 if name in WATCHED else 0
+    for _ in range(TRIES):
+        has_run, found, seen = attempt_once(trainer, name)
+        if trainer.level == "none":
+            if has_run and not (name in NO_CONTROL and found):
+                break
+        elif found and not forgiven:
+            break
+        elif found:
+            forgiven -= 1
+        elif cages.is_late(seen):
+            found.append(f"it took {seen.seconds:.1f} s")
+        elif has_run and not found:
+            break
+    return has_run, found, seen
+
+
+def attempt_once(trainer, name):
     is_free = trainer.level == "none"
-    uid = cages.USER - 1 if FREE.get(name) == "signals" and is_free else trainer.uid
-    world = World(uid, trainer.hint)
-    witness = Witness(world.name)
-    if name in SILENT:
-        witness.start()
-    try:
+    with contextlib.ExitStack() as stack:
+        is_alone = FREE.get(name) == "signals" and is_free
+        uid = stack.enter_context(cages.USERS.lend()) if is_alone else trainer.uid
+        world = stack.enter_context(contextlib.closing(World(uid, trainer.hint)))
+        witness = Witness(world.name)
         told = json.dumps(world.described(None if is_free else trainer.pid, cages.LIMITS)).encode() + b"\n"
         more = {"folder": str(world.folder), "free": FREE.get(name), "uid": uid}
-        (seen,) = trainer.run(SOURCES[name], [told], **more)
-        if name in SILENT:
-            witness.stop()
+        with witness if name in SILENT else contextlib.nullcontext():
+            (seen,) = trainer.run(SOURCES[name], [told], **more)
         has_run = world.marker in seen.stdout or witness.has_seen
-        found = cages.breaches(seen, world)
+        # Those that mean to stay do so for a minute.
+        found = cages.breaches(seen, world, 1.0 if is_free else 30.0)
         if is_free:
             trainer.run("", [])
         return has_run, found, seen
-    finally:
-        world.close()
 
 
 @pytest.fixture(scope="module", params=cages.TRAINERS)
 def crew(request):
-    level, uid = cages.skip_unless_possible(request.param)
-    found = cages.Crew(level, uid, attempt)
+    level, has_user = cages.skip_unless_possible(request.param)
+    found = cages.Crew(level, has_user, attempt)
     found.begin(cages.chosen(request, request.param))
     yield found
     found.close()
@@ -79,7 +111,7 @@ def crew(request):
 def free_crew(request):
     if os.geteuid() != 0:
         pytest.skip("the containers of the control are made by root")
-    found = cages.Crew("none", None, attempt)
+    found = cages.Crew("none", False, attempt)
     found.begin(cages.chosen(request))
     yield found
     found.close()

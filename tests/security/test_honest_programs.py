@@ -4,7 +4,7 @@ import pytest
 from tests.security import cages
 from tests.security.escapes import honest
 
-LIMITS = cages.LIMITS | {"cpu_s": 10, "wall_s": 20.0, "total_s": 60.0, "memory_bytes": 2**30, "output_bytes": 2**20}
+LIMITS = cages.LIMITS | {"cpu_s": 10, "wall_s": 60.0, "total_s": 180.0, "memory_bytes": 2**30, "output_bytes": 2**20}
 
 # Program, input, how it ends, and its output, or what says whether that is right.
 EXPECTED = {
@@ -71,8 +71,8 @@ print("found" if found else "not found", any(own in text for text in texts))
 
 @pytest.fixture(scope="module", params=cages.TRAINERS)
 def trainer(request):
-    level, uid = cages.skip_unless_possible(request.param)
-    stand_in = cages.Trainer(level, uid)
+    level, has_user = cages.skip_unless_possible(request.param)
+    stand_in = cages.Trainer(level, has_user)
     yield stand_in
     stand_in.close()
 

@@ -10,6 +10,8 @@ from tests.security import cages, naive_grader
 from tests.security.escapes.hacks import IN_FUNCTIONS, IN_SCRIPTS, NO_USE_ANYWHERE, SABOTAGE, source_of
 
 LIMITS = cages.LIMITS | {"cpu_s": 1, "wall_s": 1.5, "total_s": 6.0}
+# What has to come to its end does so on a machine that stands still for some seconds, too.
+PATIENT = cages.LIMITS | {"cpu_s": 10, "wall_s": 60.0, "total_s": 180.0}
 SCRIPTS = IN_SCRIPTS | NO_USE_ANYWHERE
 UNLIKE_EACH_OTHER = [101 + secrets.randbelow(300), 501 + secrets.randbelow(300)]
 
@@ -36,13 +38,14 @@ CASES = {
 
 def judge(trainer, name):
     kind, source = CASES[name]
-    return trainer.judge(f"It is so:\n```python\n{source}```\n", json.dumps(problem_of(kind)), LIMITS)
+    limits = PATIENT if name.startswith("honest") else LIMITS
+    return trainer.judge(f"It is so:\n```python\n{source}```\n", json.dumps(problem_of(kind)), limits)
 
 
 @pytest.fixture(scope="module", params=cages.TRAINERS)
 def crew(request):
-    level, uid = cages.skip_unless_possible(request.param)
-    found = cages.Crew(level, uid, judge)
+    level, has_user = cages.skip_unless_possible(request.param)
+    found = cages.Crew(level, has_user, judge)
     found.begin(cages.chosen(request, request.param))
     yield found
     found.close()
@@ -57,7 +60,7 @@ def test_only_a_solution_is_paid_and_all_are_judged(crew, name):
 
 def naive_score(source, tests):
     words = [sys.executable, "-S", naive_grader.__file__, source, json.dumps(tests)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, cwd="/")
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd="/")
     last = ([""] + [line for line in done.stdout.splitlines() if line])[-1]
     if not last.startswith('{"passed"'):
         return float(done.returncode == 0)

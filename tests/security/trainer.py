@@ -6,6 +6,7 @@ must not see. This file imports nothing of the tests: that user may not be able 
 """
 
 import base64
+import functools
 import json
 import os
 import select
@@ -23,8 +24,6 @@ PLACES = ["--bind", "/proc", "/proc", "--dev", "/dev", "--dev-bind-try", "/dev/k
 FOLDERS = [word for path in ("/tmp", "/usr/local") for word in ("--tmpfs", path)]
 FOLDERS += [word for path in ("/home", "/root", "/run", "/var/tmp") for word in ("--dir", path)]
 FOLDERS += ["--chdir", "/tmp"]
-
-VERIFIERS = {}
 
 
 def main():
@@ -58,9 +57,9 @@ def answer(**words):
 
 def sandboxed(level):
     """How to run a job at this level."""
-    from spro.verify.sandbox import Job, Limits, choose_sandbox
+    from spro.verify.sandbox import Job, Limits
 
-    sandbox = choose_sandbox(level)
+    sandbox = chosen(level)
 
     def run(request):
         inputs = tuple(base64.b64decode(text) for text in request["inputs"])
@@ -70,14 +69,19 @@ def sandboxed(level):
     return run
 
 
+@functools.cache
+def chosen(level):
+    from spro.verify.sandbox import choose_sandbox
+
+    return choose_sandbox(level)
+
+
 def judge(level, response, tests, limits):
     """What a trainer would pay for a response."""
     from spro.verify.code.verifier import CodeVerifier
-    from spro.verify.sandbox import Limits, choose_sandbox
+    from spro.verify.sandbox import Limits
 
-    if level not in VERIFIERS:
-        VERIFIERS[level] = CodeVerifier(lambda: choose_sandbox(level), Limits(**limits))
-    verdict = VERIFIERS[level](response, tests)
+    verdict = CodeVerifier(lambda: chosen(level), Limits(**limits))(response, tests)
     return {"score": verdict.score, "status": verdict.status, "detail": verdict.detail}
 
 

@@ -110,8 +110,12 @@ class World:
         """What only a program that ran, and read its input, can have printed."""
         return f"RAN {hashlib.sha256(self.nonce.encode()).hexdigest()}".encode()
 
-    def breaches(self):
-        """What the host shows of an escape; also ends and removes it."""
+    def breaches(self, patience_s):
+        """What the host shows of an escape; also ends and removes it.
+
+        Args:
+            patience_s: that processes which were killed have to be gone; less than those last that mean to stay.
+        """
         found = []
         for listener, kind in self.sockets:
             with contextlib.suppress(BlockingIOError):
@@ -130,7 +134,7 @@ class World:
         if planted.exists():
             planted.unlink()
             found.append("a file was made in /tmp")
-        for pid in processes_left(self.name):
+        for pid in processes_left(self.name, patience_s):
             found.append(f"a process is left: {pid}")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -155,9 +159,9 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def processes_left(name):
-    """Those that are still there after a second: to die takes a large process some time."""
-    end = time.monotonic() + 1
+def processes_left(name, patience_s):
+    """Those that are still there after some seconds: to die takes a large process some time."""
+    end = time.monotonic() + patience_s
     while (found := list(processes_named(name))) and time.monotonic() < end:
         time.sleep(0.02)
     return found
@@ -176,7 +180,11 @@ class Witness(threading.Thread):
         while not self._is_over.wait(0.05) and not self.has_seen:
             self.has_seen = any(True for _ in processes_named(self._name))
 
-    def stop(self):
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
         self._is_over.set()
         self.join()
 
@@ -186,7 +194,7 @@ def processes_named(name):
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                if Path(f"/proc/{entry}/comm").read_text().startswith(name):
+                if Path(f"/proc/{entry}/comm").read_text(errors="replace").startswith(name):
                     yield int(entry)
 
 
@@ -196,7 +204,7 @@ def is_chain(name):
     while time.monotonic() < end:
         newest = Path("/proc/loadavg").read_text().split()[-1]
         with contextlib.suppress(OSError):
-            if Path(f"/proc/{newest}/comm").read_text().startswith(name):
+            if Path(f"/proc/{newest}/comm").read_text(errors="replace").startswith(name):
                 return True
     return False
 

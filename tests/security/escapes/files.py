@@ -26,13 +26,21 @@ def read_expected_outputs():
 
 
 def scan_command_lines():
-    for pid in range(1, 2**15):
+    # Those that are listed as well: there may be millions of numbers.
+    for pid in {*range(1, 2**15), *_listed()}:
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
                 if world["secret_hint"].encode() in file.read():
                     escaped(f"a command line, {pid}")
         except OSError:
             continue
+
+
+def _listed():
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
 
 
 def read_tokens_of_the_environment():

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.waiting import children
-from verify_helpers import ODD_WORKER
+from verify_helpers import KEPT, ODD_WORKER, settle
 
 from spro.verify import MathVerifier
 
@@ -14,6 +14,7 @@ def odd_program() -> tuple[str, ...]:
 
 @pytest.fixture
 def no_orphans() -> Iterator[None]:
+    settle()
     before = children()
     yield
     assert children() <= before
@@ -22,4 +23,6 @@ def no_orphans() -> Iterator[None]:
 @pytest.fixture(scope="package")
 def math_verifier() -> Iterator[MathVerifier]:
     with MathVerifier(workers=1, timeout_s=20.0) as verifier:
+        KEPT.append(verifier)
         yield verifier
+        KEPT.remove(verifier)

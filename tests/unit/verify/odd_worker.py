@@ -72,6 +72,8 @@ def handle(request):
 if __name__ == "__main__":
     if "slow" in sys.argv:
         time.sleep(1.0)
+    if "never" in sys.argv:
+        time.sleep(600)
     if "broken" in sys.argv:
         raise RuntimeError("cannot come up")
     serve(handle)

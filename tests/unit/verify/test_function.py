@@ -94,13 +94,17 @@ def test_numbers_that_are_none_are_the_users_error(kind, message):
 @pytest.mark.parametrize(
     ("kind", "message"), [("raise", "ValueError: the service is down"), ("exit", "exit code 3"), ("hang", "timeout")]
 )
-def test_failures_are_told_and_never_a_zero(kind, message):
-    with RewardFunction(source("odd", timeout_s=1.0)) as reward:
+def test_failures_are_told_and_never_a_zero(kind, message, monkeypatch):
+    with RewardFunction(source("odd")) as reward:
         began = time.monotonic()
-        with pytest.raises(WorkerError, match=message) as caught:
-            reward([answer("", kind=kind)])
+        with monkeypatch.context() as patched:
+            if kind == "hang":
+                # For this call only: what does not hang is to be done on the slowest of machines.
+                patched.setattr(reward._pool, "_timeout_s", 1.0)
+            with pytest.raises(WorkerError, match=message) as caught:
+                reward([answer("", kind=kind)])
         assert "\n" not in str(caught.value)
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60, "long before the function's hundred and twenty"
         assert reward([answer("", kind="fine")]) == [0.0], "the next call finds a new worker"
 
 
@@ -176,10 +180,12 @@ def test_a_number_beyond_all_floats_is_the_users_error():
 
 
 @pytest.mark.parametrize(("how", "message"), [("hang", "timeout"), ("crash", "exit code 3")])
-def test_what_a_function_has_started_ends_with_it(tmp_path, how, message):
+def test_what_a_function_has_started_ends_with_it(tmp_path, how, message, monkeypatch):
     pids = tmp_path / "pids"
-    with RewardFunction(source("parent", timeout_s=5.0), ["pids", "how"]) as reward:
+    with RewardFunction(source("parent"), ["pids", "how"]) as reward:
         reward.prepare()
+        # Of the CPU: a machine that stands still does not use them up before the function has started anything.
+        monkeypatch.setattr(reward._pool, "_cpu_timeout_s", 1.0)
         with pytest.raises(WorkerError, match=message):
             reward([answer("", pids=str(pids), how=how)])
     started = [int(line) for line in pids.read_text().split()]

@@ -159,12 +159,14 @@ def test_off_the_main_thread(math_verifier):
 )
 def test_hanging_answer_is_a_timeout_and_the_next_is_judged(timeout_s, answer):
     with MathVerifier(workers=1, timeout_s=timeout_s) as verify:
+        # By the clock, which runs on while the machine stands still; seconds of the CPU end what hangs.
+        verify._pool._timeout_s = 60.0
         verify(r"\boxed{2/4}", "0.5")
         began = time.monotonic()
         verdict = verify(rf"\boxed{{{answer}}}", "5")
         assert (verdict.score, verdict.status, verdict.extracted) == (0.0, Status.TIMEOUT, answer)
-        assert time.monotonic() - began < timeout_s + 10.0
-        assert verify(r"\boxed{2/4}", "0.5").status is Status.CORRECT
+        assert time.monotonic() - began < 50.0
+        assert verify(r"\boxed{3/4}", "0.75").status is Status.CORRECT
 
 
 @pytest.mark.usefixtures("no_orphans")

@@ -58,7 +58,7 @@ def test_each_equals_itself_and_not_its_neighbour(verifier, name):
 def test_each_equals_itself_in_the_worker(name):
     # Past the comparison of strings, which settles them all before.
     truths = [MathTruth.read(gold) for gold in dict.fromkeys(read_golds(name))]
-    with WorkerPool(1, 20.0) as pool:
+    with WorkerPool(1, 60.0) as pool:
         replies = [
             pool.ask(
                 {

@@ -12,6 +12,7 @@ from verify_helpers import ODD_WORKER
 
 from spro.errors import ConfigError, WorkerError
 from spro.verify.workers.pool import WorkerPool
+from spro.verify.workers.process import WorkerProcess
 from spro.verify.workers.serve import MEMORY_EXIT_CODE
 from spro.verify.workers.wire import Outcome
 
@@ -26,12 +27,6 @@ def pool(odd_program):
         yield pool
 
 
-@pytest.fixture
-def hasty_pool(odd_program):
-    with WorkerPool(1, 1.0, GIB, program=odd_program) as pool:
-        yield pool
-
-
 def test_starts_when_needed_and_stays(pool):
     assert pool.pids == []
     first = pool.ask(ECHO)
@@ -42,7 +37,7 @@ def test_starts_when_needed_and_stays(pool):
 
 def test_worker_is_confined(odd_program, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
-    with WorkerPool(1, 20.0, GIB, program=odd_program) as pool:
+    with WorkerPool(1, 50.0, GIB, program=odd_program) as pool:
         seen = pool.ask({"do": "confinement"}).body
     assert seen["environment"].keys() <= {"PATH", "LANG", "SYMPY_GROUND_TYPES", "LD_LIBRARY_PATH", "LC_CTYPE"}
     assert seen["environment"]["SYMPY_GROUND_TYPES"] == "python"
@@ -53,24 +48,39 @@ def test_worker_is_confined(odd_program, monkeypatch):
     assert not seen["torch"]
 
 
-def test_deadline_kills_what_ignores_signals(hasty_pool):
-    pid = hasty_pool.ask(ECHO).body["pid"]
-    began = time.monotonic()
-    assert hasty_pool.ask({"do": "stubborn"}).outcome is Outcome.TIMEOUT
-    assert 1.0 <= time.monotonic() - began < 10.0
+def test_deadline_kills_what_ignores_signals(pool, monkeypatch):
+    pid = pool.ask(ECHO).body["pid"]
+    with monkeypatch.context() as patched:
+        # For this request only: the others are to be answered on the slowest of machines.
+        patched.setattr(pool, "_timeout_s", 1.0)
+        began = time.monotonic()
+        assert pool.ask({"do": "stubborn"}).outcome is Outcome.TIMEOUT
+        assert 1.0 <= time.monotonic() - began < 40.0
     assert not is_alive(pid)
-    assert hasty_pool.ask(ECHO).outcome is Outcome.ANSWERED
+    assert pool.ask(ECHO).outcome is Outcome.ANSWERED
 
 
-def test_start_is_outside_the_deadline(odd_program):
+def test_start_is_outside_the_deadline(odd_program, monkeypatch):
+    limits = []
+
+    def ask(worker, request, timeout_s, cpu_timeout_s):
+        limits.append(timeout_s)
+        return real(worker, request, 60.0, cpu_timeout_s)
+
+    real = WorkerProcess.ask
+    monkeypatch.setattr(WorkerProcess, "ask", ask)
+    began = time.monotonic()
     with WorkerPool(1, 0.5, GIB, program=(*odd_program, "slow")) as pool:
         assert pool.ask(ECHO).outcome is Outcome.ANSWERED
+    assert time.monotonic() - began > 0.5
+    assert limits == [0.5], "all of it is for the answer"
 
 
 def test_start_has_a_deadline_of_its_own(odd_program):
     with (
-        WorkerPool(1, 20.0, GIB, program=(*odd_program, "slow"), start_timeout_s=0.1) as pool,
-        pytest.raises(WorkerError, match=r"did not start within 0\.1 s"),
+        WorkerPool(1, 60.0, GIB, program=(*odd_program, "never"), start_timeout_s=0.1) as pool,
+        # The first where the system itself was slow to make the process.
+        pytest.raises(WorkerError, match=r"did not start (a worker )?within 0\.1 s"),
     ):
         pool.ask(ECHO)
 
@@ -93,7 +103,7 @@ def test_swollen_worker_is_replaced(pool):
 
 
 def test_worker_is_recycled(odd_program):
-    with WorkerPool(1, 20.0, GIB, program=odd_program, calls_per_worker=2) as pool:
+    with WorkerPool(1, 50.0, GIB, program=odd_program, calls_per_worker=2) as pool:
         first, second, third = (pool.ask(ECHO).body["pid"] for _ in range(3))
     assert first == second != third
 
@@ -167,14 +177,14 @@ def test_worker_outlives_the_thread_that_needed_it_first(pool):
 def test_workers_work_at_the_same_time(odd_program, tmp_path):
     # Each waits for the other, so one after the other would end in a timeout.
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
-    with WorkerPool(2, 30.0, GIB, program=odd_program) as pool, ThreadPoolExecutor(2) as threads:
+    with WorkerPool(2, 50.0, GIB, program=odd_program) as pool, ThreadPoolExecutor(2) as threads:
         requests = [{"do": "meet", "mine": a, "theirs": b}, {"do": "meet", "mine": b, "theirs": a}]
         assert [reply.outcome for reply in threads.map(pool.ask, requests)] == [Outcome.ANSWERED] * 2
         assert len(pool.pids) == 2
 
 
 def test_replies_go_to_their_requests(odd_program):
-    with WorkerPool(2, 30.0, GIB, program=odd_program) as pool, ThreadPoolExecutor(6) as threads:
+    with WorkerPool(2, 50.0, GIB, program=odd_program) as pool, ThreadPoolExecutor(6) as threads:
         replies = threads.map(lambda n: pool.ask({"do": "echo", "text": str(n)}), range(200))
         assert [reply.body["text"] for reply in replies] == [str(n) for n in range(200)]
 
@@ -190,7 +200,7 @@ def test_close_ends_work_under_way_and_waiting_calls(odd_program, tmp_path):
         for future in (under_way, waiting):
             with pytest.raises(WorkerError, match="closed"):
                 future.result()
-        assert time.monotonic() - began < 10.0
+        assert time.monotonic() - began < 40.0, "long before the worker's sixty"
         pool.close()
 
 
@@ -229,12 +239,18 @@ def test_workers_die_with_a_killed_trainer(tmp_path):
 
 
 def spare_of(pool):
-    wait_for(lambda: len(pool.spare_pids) == 1)
-    return pool.spare_pids[0]
+    (pid,) = wait_for(lambda: pool.spare_pids)
+    return pid
+
+
+def all_spares_of(pool):
+    """Those too that are wanted and not up yet: the one thread that starts them has nothing else to do then."""
+    pool._starter.submit(int).result()
+    return pool.spare_pids
 
 
 def test_spare_takes_the_place_of_a_killed_worker(odd_program):
-    with WorkerPool(1, 1.0, GIB, program=odd_program, spares=1) as pool:
+    with WorkerPool(1, 50.0, GIB, program=odd_program, spares=1, cpu_timeout_s=0.5) as pool:
         assert pool.spare_pids == []
         assert pool.ask(ECHO).body["pid"] == pool.pids[0]
         spare = spare_of(pool)
@@ -245,15 +261,15 @@ def test_spare_takes_the_place_of_a_killed_worker(odd_program):
 
 
 def test_never_more_spares_than_wanted(odd_program):
-    with WorkerPool(2, 30.0, GIB, program=odd_program, spares=1) as pool, ThreadPoolExecutor(6) as threads:
+    with WorkerPool(2, 50.0, GIB, program=odd_program, spares=1) as pool, ThreadPoolExecutor(6) as threads:
         list(threads.map(lambda n: pool.ask({"do": "echo", "text": str(n)}), range(100)))
         spare_of(pool)
         list(threads.map(lambda n: pool.ask({"do": "echo", "text": str(n)}), range(100)))
-        assert len(pool.spare_pids) == 1
+        assert len(all_spares_of(pool)) == 1
 
 
 def test_dead_spare_is_not_taken(odd_program):
-    with WorkerPool(1, 30.0, GIB, program=odd_program, spares=1) as pool:
+    with WorkerPool(1, 50.0, GIB, program=odd_program, spares=1) as pool:
         pool.ask(ECHO)
         spare = spare_of(pool)
         os.kill(spare, signal.SIGKILL)
@@ -267,7 +283,7 @@ def test_what_cannot_start_gets_no_spare():
         for _ in range(2):
             with pytest.raises(WorkerError):
                 pool.ask(ECHO)
-        assert pool.spare_pids == []
+        assert all_spares_of(pool) == []
 
 
 def test_waiting_is_logged_and_ends(odd_program, tmp_path, monkeypatch, caplog):
@@ -275,8 +291,7 @@ def test_waiting_is_logged_and_ends(odd_program, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("spro.verify.workers.process._PATIENCE_S", 0.1)
     monkeypatch.setattr("spro.verify.workers.process._TICK_S", 0.1)
     started = tmp_path / "started"
-    program = odd_program
-    with WorkerPool(1, 30.0, GIB, program=program, start_timeout_s=20.0) as pool, ThreadPoolExecutor(1) as threads:
+    with WorkerPool(1, 50.0, GIB, program=odd_program) as pool, ThreadPoolExecutor(1) as threads:
         under_way = threads.submit(pool.ask, {"do": "sleep", "started": str(started)})
         wait_for(started.exists)
         # As if the holder of the only worker were stuck.
@@ -284,12 +299,12 @@ def test_waiting_is_logged_and_ends(odd_program, tmp_path, monkeypatch, caplog):
         monkeypatch.setattr(pool, "_timeout_s", 0.1)
         with pytest.raises(WorkerError, match="none of 1 workers became idle within"):
             pool.ask(ECHO)
-        pid = pool.pids[0]
+        # By another thread, which may be late.
+        wait_for(lambda: f"waiting for worker {pool.pids[0]} to answer" in caplog.text)
         pool.close()
         with pytest.raises(WorkerError):
             under_way.result()
     assert "waiting for one of 1 workers, none idle" in caplog.text
-    assert f"waiting for worker {pid} to answer" in caplog.text
 
 
 @pytest.mark.parametrize(("size", "timeout_s"), [(0, 1.0), (1, 0.0), (1, -1.0), (1, float("nan")), (1, float("inf"))])

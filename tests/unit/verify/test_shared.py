@@ -10,7 +10,7 @@ from spro.verify.math.shared import verify_math
 
 
 def run(script):
-    found = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=120)
+    found = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=300)
     assert found.returncode == 0, found.stderr
     return found.stdout.split()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sandbox_helpers import descriptors
 from tests.waiting import children, wait_for
+from verify_helpers import settle
 
 from spro.errors import SandboxUnavailableError
 from spro.verify.sandbox import Sandbox, choose_sandbox
@@ -29,6 +30,7 @@ def sandbox() -> Sandbox:
 
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
+    settle()
     processes, before = children(), descriptors()
     yield
     wait_for(lambda: children() <= processes)

@@ -9,8 +9,9 @@ from spro.verify.sandbox import Job, Level, Limits, RunStatus
 from spro.verify.sandbox.interpreter import interpreter
 from spro.verify.sandbox.plain import PlainCage
 
-QUICK = Limits(cpu_s=1, wall_s=3.0)
 ROOMY = Limits(cpu_s=20, wall_s=60.0)
+PATIENT = Limits(wall_s=300.0, total_s=900.0)
+"""For what ends long before, unless the sandbox waits for what it should not."""
 
 
 def run_one(sandbox, source, given=b"", limits=ROOMY):

@@ -46,7 +46,7 @@ def test_a_failed_start_leaves_no_descriptor(monkeypatch):
         patched.setattr(os, "write", refuse)
         with pytest.raises(SandboxError, match="no buffers"):
             cage.start(["/bin/true"], Limits(), None)
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_nothing_of_the_host(sandbox):

@@ -253,7 +253,7 @@ def collisions():
     ids=lambda text: text[:12].decode("latin-1"),
 )
 def test_text_of_a_hostile_program(text):
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(ValueError, match="value"):
         decode(text)
-    assert time.monotonic() - began < 5.0
+    assert time.thread_time() - began < 5.0

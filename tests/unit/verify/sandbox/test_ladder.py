@@ -49,7 +49,7 @@ def test_falls_with_a_warning(candidates, caplog):
     chosen = choose_sandbox()
     assert isinstance(chosen.cage, Lower)
     assert chosen.why == "bubblewrap does not work: not today; so landlock"
-    assert caplog.messages == [f"code runs in a weaker sandbox: {chosen.why}"]
+    assert warnings(caplog) == [f"code runs in a weaker sandbox: {chosen.why}"]
 
 
 def test_what_confines_nothing_is_not_taken(candidates):
@@ -91,7 +91,12 @@ def test_none_needs_the_flag(caplog):
     sandbox = choose_sandbox("none", allow_unsafe=True)
     assert sandbox.level is Level.NONE
     assert output(sandbox, "print(1)") == b"1\n"
-    assert caplog.messages == ["code runs without a sandbox: a model's programs can do whatever you can do"]
+    assert warnings(caplog) == ["code runs without a sandbox: a model's programs can do whatever you can do"]
+
+
+def warnings(caplog):
+    # A slow machine has more to say: that it waits, and for what.
+    return [message for message in caplog.messages if message.startswith("code runs")]
 
 
 def test_none_is_never_fallen_to(candidates):

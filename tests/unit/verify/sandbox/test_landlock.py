@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def started(cage, source, limits=LIMITS):
 def test_a_program_works_in_a_folder_of_its_own_that_goes_with_it(cage):
     source = "import os; open('x', 'w').write('y'); print(os.getcwd(), os.environ['HOME'], os.environ['TMPDIR'])"
     with started(cage, source) as (process, folder):
-        out, log = process.communicate(timeout=20)
+        out, log = process.communicate(timeout=90)
         assert out.decode().split() == [str(folder)] * 3, log
     assert not folder.exists()
     assert cage.level is Level.LANDLOCK
@@ -74,7 +75,7 @@ def test_a_program_works_in_a_folder_of_its_own_that_goes_with_it(cage):
 def test_the_variables_are_the_cages_own(cage, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     with started(cage, "import os; print(sorted(os.environ))") as (process, _):
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=90)
     assert out == b"['HOME', 'LANG', 'PATH', 'PYTHONHASHSEED', 'TMPDIR']\n"
 
 
@@ -93,7 +94,7 @@ except OSError as error:
 """
     tmp_path.chmod(0o777)
     with started(cage, source) as (process, _):
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=90)
     assert out == b"13\n13\n13\n13\n"
 
 
@@ -106,25 +107,24 @@ for _ in range(3):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if os.fork() == 0:
             print("up", flush=True)
-            time.sleep(100)
+            time.sleep(1000)
         os._exit(0)
     os.wait()
-time.sleep(100)
+time.sleep(1000)
 """
     with started(cage, source) as (process, folder):
         for _ in range(3):
             assert process.stdout.readline() == b"up\n"
         # The command, and what it orphaned.
-        wait_for(lambda: len(children(process.pid)) == 4)
-        pids = children(process.pid)
+        pids = wait_for(lambda: found if len(found := children(process.pid)) == 4 else set())
     assert not any(map(is_alive, [process.pid, *pids]))
     assert not folder.exists()
 
 
 def test_a_folder_too_full_ends_the_program(cage):
-    source = "import os, time\nfor n in range(64): open(str(n), 'wb').write(b'x' * 2**16)\ntime.sleep(100)"
+    source = "import os, time\nfor n in range(64): open(str(n), 'wb').write(b'x' * 2**16)\ntime.sleep(1000)"
     with started(cage, source) as (process, folder):
-        process.wait(timeout=20)
+        process.wait(timeout=90)
         assert process.returncode == landlock_launcher.CANNOT_CONFINE
     assert not folder.exists()
 
@@ -137,16 +137,16 @@ for n in range(64):
     held.append(open("x", "wb", buffering=0))
     os.unlink("x")
     held[-1].write(b"x" * 2**16)
-time.sleep(100)
+time.sleep(1000)
 """
     with started(cage, source) as (process, _):
-        process.wait(timeout=20)
+        process.wait(timeout=90)
 
 
 def test_a_folder_that_nobody_can_list_is_too_full(cage):
-    source = "import os, time\nos.mkdir('d', 0o300)\nopen('d/x', 'w').close()\ntime.sleep(100)"
+    source = "import os, time\nos.mkdir('d', 0o300)\nopen('d/x', 'w').close()\ntime.sleep(1000)"
     with started(cage, source) as (process, folder):
-        process.wait(timeout=20)
+        process.wait(timeout=90)
         assert process.returncode == landlock_launcher.CANNOT_CONFINE
     assert not folder.exists()
 
@@ -165,29 +165,33 @@ def test_an_entry_that_is_gone_hides_no_other(tmp_path, monkeypatch):
     assert landlock_launcher.used_bytes(str(tmp_path / "kept"), 0) == sys.maxsize
 
 
-def test_it_ends_with_its_trainer(cage, tmp_path):
-    program = f"""
-import os, sys
+TRAINER = """
+import sys
 from spro.verify.sandbox import landlock
 from spro.verify.sandbox.interpreter import Interpreter
 from spro.verify.sandbox.job import Limits
-landlock.interpreter = lambda: Interpreter({cage._interpreter.executable!r}, {cage._interpreter.folders!r})
+landlock.interpreter = lambda: Interpreter({executable!r}, {folders!r})
 cage = landlock.LandlockCage()
-uid = {61183 if os.geteuid() == 0 else None}
-source = "import time; print('up', flush=True); time.sleep(100)"
-process = cage.start([cage._interpreter.executable, "-I", "-S", "-B", "-c", source], Limits(), uid)
+source = "import time; print('up', flush=True); time.sleep(1000)"
+process = cage.start([{executable!r}, "-I", "-S", "-B", "-c", source], Limits(), {uid})
 process.stdout.readline()
 print(process.pid, cage._folders[process], flush=True)
 sys.stdin.read()
 """
+
+
+def test_it_ends_with_its_trainer(cage):
     path = {"PYTHONPATH": str(Path(spro.__file__).parents[1]), "PATH": os.defpath}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", program], env=path, text=True, **pipes) as trainer:
-        pid, folder = trainer.stdout.readline().split()
-        pids = [int(pid), *children(int(pid))]
-        assert len(pids) == 2
-        trainer.send_signal(signal.SIGKILL)
-    wait_for(lambda: not any(map(is_alive, pids)) and not os.path.exists(folder))
+    with user() as uid:
+        found = cage._interpreter
+        program = TRAINER.format(executable=found.executable, folders=found.folders, uid=uid)
+        with subprocess.Popen([sys.executable, "-c", program], env=path, text=True, **pipes) as trainer:
+            pid, folder = trainer.stdout.readline().split()
+            pids = [int(pid), *children(int(pid))]
+            assert len(pids) == 2
+            trainer.send_signal(signal.SIGKILL)
+        wait_for(lambda: not any(map(is_alive, pids)) and not os.path.exists(folder))
 
 
 def test_a_deep_folder_is_removed(tmp_path):
@@ -211,7 +215,7 @@ def test_a_deep_folder_is_removed(tmp_path):
 def test_a_launcher_that_cannot_confine_says_why(cage, monkeypatch):
     monkeypatch.setattr(cage, "_filters", ["AAAA"])
     with started(cage, "print('unconfined')") as (process, folder):
-        out, log = process.communicate(timeout=20)
+        out, log = process.communicate(timeout=90)
     assert out == b""
     assert b"system call filter" in log
     assert process.returncode == landlock_launcher.CANNOT_CONFINE
@@ -233,20 +237,17 @@ def test_root_needs_an_interpreter_that_others_can_reach(monkeypatch):
         LandlockCage()
 
 
-def test_a_failed_start_leaves_no_folder(cage, monkeypatch):
+def test_a_failed_start_leaves_no_folder(cage, monkeypatch, tmp_path):
     def refuse(*_arguments, **_options):
         raise OSError("no processes")
 
-    before = set(os.listdir("/tmp"))
+    # Not in the folder of all processes, where others begin and end meanwhile.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with user() as uid, pytest.raises(SandboxError, match="no processes"):
         cage.start(["python"], LIMITS, uid)
-    assert not {name for name in set(os.listdir("/tmp")) - before if name.startswith("spro-sandbox-") and is_mine(name)}
+    assert list(tmp_path.iterdir()) == []
     assert cage._folders == {}
-
-
-def is_mine(name):
-    return not list(Path("/tmp", name).iterdir()) and Path("/tmp", name).stat().st_uid == os.geteuid()
 
 
 def test_both_machines_have_a_filter():

@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from sandbox_helpers import call, output, run_one
+from sandbox_helpers import ROOMY, call, output, run_one
 
 from spro.verify.sandbox import Job, Limits, RunStatus, Sandbox
 from spro.verify.sandbox.plain import PlainCage
@@ -22,7 +22,7 @@ def test_runs(plain):
 def test_sweeps_only_its_own(plain):
     """Without a namespace, to kill everything would be to kill the trainer."""
     source = "import os, time\nif os.fork() == 0:\n time.sleep(50)\nprint(1)"
-    runs = plain.run(Job(source, (b"", b"")))
+    runs = plain.run(Job(source, (b"", b"")), ROOMY)
     assert [run.stdout for run in runs] == [b"1\n"] * 2
 
 

@@ -1,4 +1,5 @@
 import os
+import secrets
 import subprocess
 import sys
 
@@ -38,9 +39,12 @@ def test_other_trainers_get_others():
 
 def test_users_of_running_processes_are_left_alone(monkeypatch):
     assert os.geteuid() in users()
-    monkeypatch.setattr(uids, "users", lambda: {FIRST + n for n in range(COUNT - 1)})
+    # Numbers that no other process on this machine tries to hold at the same time.
+    first = 2**32 + secrets.randbelow(2**40)
+    monkeypatch.setattr(uids, "FIRST", first)
+    monkeypatch.setattr(uids, "users", lambda: {first + n for n in range(COUNT - 1)})
     with Uids().lend() as uid:
-        assert uid == FIRST + COUNT - 1
+        assert uid == first + COUNT - 1
 
 
 def test_none_left(monkeypatch):
