@@ -28,7 +28,8 @@ browser:
 define installed
 command -v $(1) >/dev/null || { \
 	test "$$(id -u)" = 0 || { echo "the tests need $(2): apt-get install $(2)"; exit 1; }; \
-	apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
+	apt-get update -qq -o Acquire::Retries=5 && \
+	apt-get install -y -qq -o Acquire::Retries=5 $(2) >/dev/null; }
 endef
 
 lint: $(VENV)/.dev

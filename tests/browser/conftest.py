@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1440, "height": 900}
+PATIENCE_MS = 120_000
+"""A page that follows a run asks every two seconds, and its server rests four times as long as it took to answer; a
+machine may stall beside."""
+expect.set_options(timeout=PATIENCE_MS)
 FLAGS = (
     "--disable-gpu",
     "--disable-quic",
@@ -53,7 +57,7 @@ def browser() -> Iterator[Browser]:
     # As root Chromium runs without its own sandbox or not at all; the pages are our own.
     flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else list(FLAGS)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=flags)
+        launched = playwright.chromium.launch(executable_path=path, args=flags, timeout=PATIENCE_MS)
         yield launched
         launched.close()
 
@@ -71,7 +75,7 @@ def page(browser: Browser, complaints: Complaints, request: pytest.FixtureReques
     """A fresh page at phone and at desktop width."""
     context = browser.new_context(viewport=request.param)
     opened = context.new_page()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(PATIENCE_MS)
     complaints.watch(opened)
     yield opened
     context.close()

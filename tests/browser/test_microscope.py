@@ -1,10 +1,11 @@
 """The microscope's page in a real browser: switches, linked tokens, keyboard, and text that would rather be markup."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from spro.cli import main
 from spro.report import write_microscope
@@ -66,7 +67,7 @@ def test_the_first_sentence_leads_to_its_response(page: Page, folder: Path) -> N
     link = page.locator(".first a").first
     assert link.inner_text() == sample.locator(".see").inner_text()
     link.click()
-    assert sample.evaluate("one => Math.abs(one.getBoundingClientRect().top) < innerHeight")
+    expect(sample).to_be_in_viewport()
 
 
 def test_pointing_at_a_token_says_what_every_method_says(page: Page, folder: Path) -> None:
@@ -74,6 +75,7 @@ def test_pointing_at_a_token_says_what_every_method_says(page: Page, folder: Pat
     staff = sample.locator(".staff:has(.mark)")
     staff.locator(".truth .mark").first.hover()
     tip = page.locator("#tip")
+    expect(tip).to_be_visible()
     said = tip.inner_text()
     names = [strip.get_attribute("data-name") for strip in staff.locator(".strip").all()]
     assert len(names) == 7
@@ -90,10 +92,10 @@ def test_pointing_at_a_token_says_what_every_method_says(page: Page, folder: Pat
     (written,) = [line for line in said.splitlines() if line.startswith("grpo ")]
     assert float(written.removeprefix("grpo ").replace("\u2212", "-")) == pytest.approx(value, rel=5e-3)
     # The same token is outlined in all strips, and nowhere when the pointer leaves.
-    assert staff.locator(".t.on").count() == 7
+    expect(staff.locator(".t.on")).to_have_count(7)
     page.mouse.move(1, 1)
-    assert page.locator(".t.on").count() == 0
-    assert tip.is_hidden()
+    expect(page.locator(".t.on")).to_have_count(0)
+    expect(tip).to_be_hidden()
 
 
 def test_the_keyboard_walks_along_tokens_and_between_methods(page: Page, folder: Path) -> None:
@@ -101,32 +103,33 @@ def test_the_keyboard_walks_along_tokens_and_between_methods(page: Page, folder:
     sample.locator(".stave [tabindex='0']").focus()
     tip = page.locator("#tip")
 
-    def number() -> int:
-        return int(tip.inner_text().split()[1])
+    strip = page.locator(".strip:has(:focus)")
 
-    def strip() -> str:
-        return str(page.evaluate("document.activeElement.closest('.strip').dataset.name"))
+    def expect_token(number: int) -> None:
+        expect(tip).to_have_text(re.compile(rf"^token {number} of "))
 
-    begin, name = number(), strip()
-    assert name.startswith("truth")
+    expect(tip).to_be_visible()
+    _, begin, _, last, *_ = tip.inner_text().split()
+    expect(strip).to_have_attribute("data-name", re.compile("^truth"))
     page.keyboard.press("ArrowLeft")
-    assert number() == begin - 1
+    expect_token(int(begin) - 1)
     page.keyboard.press("Home")
-    assert number() == 1
+    expect_token(1)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert number() == 3
+    expect_token(3)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    assert (number(), strip()) == (3, "spro")
+    expect(strip).to_have_attribute("data-name", "spro")
+    expect_token(3)
     page.keyboard.press("ArrowUp")
-    assert strip() != "spro"
+    expect(strip).not_to_have_attribute("data-name", "spro")
     page.keyboard.press("End")
-    assert number() == int(tip.inner_text().split()[3])
+    expect_token(int(last))
     page.keyboard.press("Escape")
-    assert tip.is_hidden()
+    expect(tip).to_be_hidden()
     # One stop a response.
-    assert sample.locator("[tabindex='0']").count() == 1
+    expect(sample.locator("[tabindex='0']")).to_have_count(1)
 
 
 def test_the_captions_of_wide_tables_can_be_read(page: Page, folder: Path) -> None:
@@ -147,23 +150,26 @@ def test_switches(page: Page, folder: Path) -> None:
 
     before = colours(spro)
     page.get_by_label("grpo", exact=False).uncheck()
-    assert grpo.is_hidden()
-    assert page.locator(".strip[data-name='grpo']:visible").count() == 0
-    assert spro.is_visible()
+    expect(grpo).to_be_hidden()
+    expect(page.locator(".strip[data-name='grpo']:visible")).to_have_count(0)
+    expect(spro).to_be_visible()
     page.get_by_label("grpo", exact=False).check()
-    assert grpo.is_visible()
+    expect(grpo).to_be_visible()
 
     page.locator("#quantity").select_option("msa")
+    expect(page.locator(".key:has-text('grpo') .at")).to_have_text("no such term")
     assert colours(spro) != before
     assert set(colours(grpo)) == {"absent"}
-    assert page.locator(".key:has-text('grpo') .at").inner_text() == "no such term"
     page.locator("#quantity").select_option("total advantage")
+    expect(page.locator(".key:has-text('grpo') .at")).not_to_have_text("no such term")
     assert colours(spro) == before
 
+    note = page.locator("#scale-note")
     page.get_by_label("one scale for all methods").check()
+    expect(note).to_contain_text("all methods on one scale")
     assert len({label.inner_text() for label in page.locator(".at").all()}) == 1
-    assert "one scale" in page.locator("#scale-note").inner_text()
     page.get_by_label("one scale for all methods").uncheck()
+    expect(note).to_contain_text("each method on its own scale")
     assert colours(spro) == before
     assert is_in_the_window(page)
 
@@ -172,9 +178,9 @@ def test_without_a_script_the_page_is_there(browser, folder: Path) -> None:  # t
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((folder / "microscope.html").as_uri())
-    assert page.locator(".scripted").is_hidden()
+    expect(page.locator(".scripted")).to_be_hidden()
     page.locator("#show1").uncheck()
-    assert page.locator(".strip.m1").first.is_hidden()
+    expect(page.locator(".strip.m1").first).to_be_hidden()
     assert page.locator(".strip.m0 .t[class*='plus'], .strip.m0 .t[class*='minus']").count() > 0
     context.close()
 
@@ -200,6 +206,6 @@ def test_text_of_a_model_is_text(page: Page, folder: Path, tmp_path: Path) -> No
     assert shown[4] == "&lt;b&gt;\u23ce"
     for index in range(len(HOSTILE)):
         sample.locator(".strip[data-name='spro'] .t").nth(index).hover()
-        assert shown[index] in page.locator("#tip").inner_text()
+        expect(page.locator("#tip")).to_contain_text(shown[index])
     assert is_in_the_window(page)
     screenshot(page, "microscope-hostile")

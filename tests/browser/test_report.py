@@ -58,10 +58,8 @@ def plot(page: Page, name: str) -> Locator:
     return page.locator(f"#chart-{name} svg.plot")
 
 
-def step_of(page: Page) -> int:
-    found = re.match(r"step ([\d,]+)\n", tip(page).inner_text() + "\n")
-    assert found is not None
-    return int(found[1].replace(",", ""))
+def expect_step(page: Page, step: int) -> None:
+    expect(tip(page)).to_have_text(re.compile(rf"^step {step}\n"))
 
 
 def test_every_curve_is_there_and_has_a_name(opened: Page) -> None:
@@ -83,26 +81,26 @@ def test_pointing_at_a_figure_tells_its_values_and_moves_the_cursor_of_all(opene
     expect(tip(opened)).to_be_hidden()
     plot(opened, "entropy").hover()
     expect(tip(opened)).to_be_visible()
-    assert re.match(r"step \d\ntraining: 0\.\d", tip(opened).inner_text())
-    assert opened.locator("line.cursor").count() == opened.locator("figure.chart").count()
+    expect(tip(opened)).to_have_text(re.compile(r"^step \d\ntraining: 0\.\d"))
+    expect(opened.locator("line.cursor")).to_have_count(opened.locator("figure.chart").count())
     box = tip(opened).bounding_box()
     assert box is not None
     assert 0 <= box["x"] <= box["x"] + box["width"] <= (opened.viewport_size or {"width": 0})["width"]
     opened.locator("h1").hover()
     expect(tip(opened)).to_be_hidden()
-    assert opened.locator("line.cursor").count() == 0
+    expect(opened.locator("line.cursor")).to_have_count(0)
 
 
 def test_a_figure_is_read_by_keyboard(opened: Page) -> None:
     opened.keyboard.press("Tab")
     plot(opened, "accuracy").focus()
     expect(tip(opened)).to_be_visible()
-    assert step_of(opened) == 4
-    assert "held-out" in tip(opened).inner_text()
+    expect_step(opened, 4)
+    expect(tip(opened)).to_contain_text("held-out")
     opened.keyboard.press("ArrowLeft")
-    assert step_of(opened) == 3
+    expect_step(opened, 3)
     opened.keyboard.press("Home")
-    assert step_of(opened) == 0
+    expect_step(opened, 0)
     opened.keyboard.press("Escape")
     expect(tip(opened)).to_be_hidden()
 
@@ -228,9 +226,9 @@ def test_figures_of_several_axes_share_a_cursor_with_their_own_kind(page: Page, 
     plot(page, "a").focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    assert tip(page).inner_text() == "FLOPs 5e14\na: 0.1\na, 95 % interval: 0.1 to 0.2"
+    expect(tip(page)).to_have_text("FLOPs 5e14\na: 0.1\na, 95 % interval: 0.1 to 0.2")
     assert [page.locator(f"#chart-{name} line.cursor").count() for name in "abc"] == [1, 1, 0]
     plot(page, "c").focus()
-    assert tip(page).inner_text().startswith("tokens 12.3 millions\n")
+    expect(tip(page)).to_contain_text("tokens 12.3 millions\n")
     assert [page.locator(f"#chart-{name} line.cursor").count() for name in "abc"] == [0, 0, 1]
     assert "1.5e15" in plot(page, "a").text_content().split("FLOPs")[-1]

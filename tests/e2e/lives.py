@@ -28,11 +28,13 @@ class Fuse:
         places: such as ``os:fsync`` or ``spro.train.held_out:HeldOut.evaluate``, where they are looked up.
         calls: from 1.
         number: of the signal.
+        within: a function such as those in ``places``; a call counts only in the course of it. Any call does if None.
     """
 
     places: tuple[str, ...]
     calls: int
     number: int = signal.SIGTERM
+    within: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Nursery:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(life) + "\n")
         self._process.stdin.flush()
-        return Ended(**json.loads(self._process.stdout.readline()), said=self._said.read_text())
+        return Ended(**json.loads(self._process.stdout.readline()), said=self._said.read_text(errors="replace"))
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -104,22 +106,41 @@ def nursery(folder: Path) -> Iterator[Nursery]:
         opened.close()
 
 
-def _light(places: list[str], calls: int, number: int) -> None:
-    made = count(1)
+def _light(places: list[str], calls: int, number: int, within: str | None) -> None:
+    made, depth = count(1), [0 if within else 1]
     for place in places:
-        module, _, path = place.partition(":")
-        *parents, name = path.split(".")
-        owner: Any = import_module(module)
-        for parent in parents:
-            owner = getattr(owner, parent)
-        setattr(owner, name, _with_fuse(getattr(owner, name), made, calls, number))
+        _replace(place, lambda function: _with_fuse(function, made, depth, calls, number))
+    if within:
+        _replace(within, lambda function: _deepening(function, depth))
 
 
-def _with_fuse(function: Callable[..., Any], made: Iterator[int], calls: int, number: int) -> Callable[..., Any]:
+def _replace(place: str, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    module, _, path = place.partition(":")
+    *parents, name = path.split(".")
+    owner: Any = import_module(module)
+    for parent in parents:
+        owner = getattr(owner, parent)
+    setattr(owner, name, wrapped(getattr(owner, name)))
+
+
+def _with_fuse(
+    function: Callable[..., Any], made: Iterator[int], depth: list[int], calls: int, number: int
+) -> Callable[..., Any]:
     def call(*arguments: Any, **named: Any) -> Any:
-        if next(made) == calls:
+        if depth[0] and next(made) == calls:
             os.kill(os.getpid(), number)
         return function(*arguments, **named)
+
+    return call
+
+
+def _deepening(function: Callable[..., Any], depth: list[int]) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        depth[0] += 1
+        try:
+            return function(*arguments, **named)
+        finally:
+            depth[0] -= 1
 
     return call
 

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ import yaml
 
 from spro.cli import main
 from spro.lab.compare import rebuild_comparison
-from tests.e2e.command import spro
+from tests.e2e.command import HANGS, of_session, spro
+from tests.waiting import wait_for
 
 RUN = {
     "task": {"train_problems": 64, "held_out_problems": 12},
@@ -125,7 +127,7 @@ def test_no_torch_is_needed_for_that(whole: Path) -> None:
         "import sys; from pathlib import Path; from spro.lab.compare import rebuild_comparison; "
         f"rebuild_comparison(Path({str(whole)!r})); sys.exit('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=HANGS).returncode == 0
 
 
 def resumed(whole: Path, folder: Path, **settings: object) -> tuple[Path, Path]:
@@ -171,41 +173,57 @@ def test_a_comparison_goes_on_as_it_was_begun_or_not_at_all(
     assert "cannot go on: methods.spro is" in refused("--resume", "methods.spro.credit.beta=0.1")
 
 
+ENDLESS = """
+import sys
+from pathlib import Path
+from spro.cli import main
+from spro.lab.compare.processes import Job, Kind
+from spro.lab.compare.schedule import Schedule
+
+jobs = Schedule.jobs
+asleep = Job("asleep", Kind.TRAIN, ("-c", "import time; time.sleep(1e6)"), Path("asleep.log"))
+Schedule.jobs = lambda schedule: [*jobs(schedule), asleep]
+sys.exit(main(sys.argv[1:]))
+"""
+"""``spro`` with a last process in each comparison that has no end, so that none is over before its blow."""
+
+
 class Life:
-    """A comparison in a process group of its own."""
+    """A comparison in a session of its own."""
 
     def __init__(self, folder: Path, jobs: int) -> None:
         words = ["compare", str(written(folder)), "out=whole", f"jobs={jobs}", "--resume"]
-        self.log = (folder / "said").open("ab")
-        self.said_before = self.log.tell()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "spro.cli", *words],
-            cwd=folder,
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
-        )
+        self.said = folder / "said"
+        with self.said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", ENDLESS, *words],
+                cwd=folder,
+                env={**os.environ, "HF_HUB_OFFLINE": "1"},
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
 
     def has_begun(self) -> bool:
-        """Its first line comes when signals no longer end it at once."""
-        return os.fstat(self.log.fileno()).st_size > self.said_before
-
-    def is_over(self) -> bool:
-        return self.process.poll() is not None
+        """Its first line comes when signals no longer end it at once; a library may have complained before."""
+        return b" runs of 4 steps, " in self.said.read_bytes()
 
     def end(self, number: signal.Signals) -> int:
-        if not self.is_over():
+        if self.process.poll() is None:
             os.killpg(self.process.pid, number)
-        code = self.process.wait(timeout=120)
-        self.log.close()
+        code = self.process.wait(HANGS)
+        # Its children hold the lock; they are killed with it, and yet one may be slow to go.
+        wait_for(lambda: not of_session(self.process.pid), HANGS)
         return code
 
 
-def wait_for(seen: Callable[[], object], life: Life) -> None:
-    # What is to be seen may be there from the life before.
-    while not (life.has_begun() and seen()) and not life.is_over():
-        time.sleep(0.005)
+@contextmanager
+def living(folder: Path, jobs: int) -> Iterator[Life]:
+    life = Life(folder, jobs)
+    try:
+        yield life
+    finally:
+        life.end(signal.SIGKILL)
 
 
 def count(folder: Path, pattern: str) -> int:
@@ -219,7 +237,7 @@ MOMENTS: Sequence[tuple[int, str, int, signal.Signals]] = (
     (1, "runs/*/checkpoints/step-4", 2, signal.SIGKILL),
 )
 """Processes at a time, what is seen in the folder, and how often; a blow follows after a moment drawn by chance. After
-each a process at least has still to begin, so that no life is over before its blow."""
+each a process at least has still to begin, unless this one was held up meanwhile."""
 
 
 def check_one_process_a_folder(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,12 +254,18 @@ def test_killed_and_stopped_at_random_moments_it_comes_to_the_same_tables(
     monkeypatch.chdir(tmp_path)
     dice, blows = random.Random(0), []
     for number, (jobs, pattern, wanted, blow) in enumerate(MOMENTS):
-        life = Life(tmp_path, jobs)
-        wait_for(lambda pattern=pattern, wanted=wanted: count(tmp_path, pattern) >= wanted, life)
-        if number == 0:
-            check_one_process_a_folder(written(tmp_path), capsys)
-        time.sleep(dice.uniform(0, 0.8))
-        blows.append((blow, life.end(blow)))
+        with living(tmp_path, jobs) as life:
+            # What is to be seen may be there from the life before.
+            wait_for(
+                lambda life=life, pattern=pattern, wanted=wanted: (
+                    life.process.poll() is not None or (life.has_begun() and count(tmp_path, pattern) >= wanted)
+                ),
+                HANGS,
+            )
+            if number == 0:
+                check_one_process_a_folder(written(tmp_path), capsys)
+            time.sleep(dice.uniform(0, 0.8))
+            blows.append((blow, life.end(blow)))
     assert blows == [(blow, 128 + blow if blow != signal.SIGKILL else -blow) for *_, blow in MOMENTS]
     assert not (tmp_path / "whole/comparison.html").exists()
     assert main(["compare", str(written(tmp_path)), "out=whole", "--resume"]) == 0

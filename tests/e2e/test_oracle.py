@@ -15,7 +15,7 @@ from spro.cli import main
 from spro.credit import METHODS
 from spro.lab.oracle import study
 from spro.lab.oracle.drift import Training
-from tests.e2e.command import spro
+from tests.e2e.command import HANGS, spro
 
 QUICK = ("prompts=2", "groups=4", "batches=20", "vine_samples=2", "length=3", "lengths=", "drifts=", "drift=0.2")
 
@@ -55,7 +55,7 @@ def test_a_run_that_is_stopped_leaves_nothing(number: signal.Signals, tmp_path: 
             assert process.stderr is not None
             assert process.stderr.readline().startswith("scoring")
             process.send_signal(number)
-            assert process.wait(timeout=60) == 128 + number
+            assert process.wait(timeout=HANGS) == 128 + number
         finally:
             process.kill()
     assert not list(tmp_path.iterdir())

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests import eurus
-from tests.e2e.command import SMALL, spro
+from tests.e2e.command import HANGS, SMALL, await_steps, of_session, spro
 from tests.models import save_model_folder
+from tests.waiting import wait_for
 
 
 def train(cwd: Path, *words: str) -> tuple[int, str]:
@@ -216,19 +216,6 @@ def test_nonsense_from_a_reward_function_costs_no_finished_step(tmp_path: Path) 
     assert (tmp_path / "run/checkpoints/step-2/manifest.json").is_file()
 
 
-def of_session(number: int) -> list[str]:
-    """The commands of the processes that live in a session."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == number and fields[0] != "Z":
-                found.append((process / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
-
-
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_signal_leaves_no_process_of_the_verifiers_behind(tmp_path: Path, signals: int) -> None:
     save_model_folder(tmp_path / "model", "qwen2")
@@ -240,27 +227,16 @@ def test_a_signal_leaves_no_process_of_the_verifiers_behind(tmp_path: Path, sign
         cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            _await_steps(process, tmp_path / "run" / "metrics.jsonl")
-            assert len(of_session(process.pid)) > 1, "or this test shows nothing"
+            await_steps(process, tmp_path / "run")
+            # Or this test shows nothing.
+            wait_for(lambda: len(of_session(process.pid)) > 1)
             assert process.stderr is not None
             process.send_signal(signal.SIGTERM)
             if signals == 2:
-                while "once more to stop at once" not in process.stderr.readline():
-                    pass
+                assert any("once more to stop at once" in line for line in process.stderr)
                 process.send_signal(signal.SIGTERM)
             # The second may come when all is over.
-            assert process.wait(60) in ({143} if signals == 1 else {143, -signal.SIGTERM})
+            assert process.wait(HANGS) in ({143} if signals == 1 else {143, -signal.SIGTERM})
         finally:
             process.kill()
-    deadline = time.monotonic() + 20
-    while left := of_session(process.pid):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-
-
-def _await_steps(process: "subprocess.Popen[str]", metrics: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not (metrics.is_file() and len(metrics.read_text().splitlines()) > 2):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: not of_session(process.pid))

@@ -128,7 +128,7 @@ from spro.plugins import hosts
 object.__setattr__(hosts.TRL, "tested", ("7.1", "7.2"))
 import spro.plugins.trl
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=1800, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert last.endswith("needs trl (tested: 7.1, 7.2), which is not installed: pip install 'spro[trl]'")
     assert "ConfigError" in last

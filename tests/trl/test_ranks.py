@@ -1,6 +1,5 @@
 """One process and two give the same numbers on the same rollouts, with a group across both."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +11,12 @@ import torch
 HERE = Path(__file__).parent
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def found_by(ranks: int, out: Path) -> list[dict[str, Any]]:
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(ranks)]
-    launcher += ["--master_addr", "127.0.0.1", "--master_port", str(free_port())]
+    # On a port that the launcher takes itself: one that is looked for before may be another's by then.
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+    launcher += ["--nproc_per_node", str(ranks)]
     command = [sys.executable, *(launcher if ranks > 1 else []), str(HERE / "rank_job.py"), str(out), str(ranks)]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return [torch.load(out / f"{rank}.pt", weights_only=False) for rank in range(ranks)]
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from typing import Any
 
 import psutil
 import torch
+from tests.waiting import wait_for
 from tiny import save_data, save_model
 
 HERE = Path(__file__).parent
-TIMEOUT = 480.0
-"""Seconds that a run may take on a slow machine; two minutes will do on a fast one."""
+TIMEOUT = 1800.0
+"""Seconds after which a run hangs, however slow its machine; two minutes will do on a fast one."""
 
 
 def settings(folder: Path, run: Path) -> dict[str, Any]:
@@ -133,8 +133,9 @@ class Finished:
     def metrics(self) -> list[dict[str, float]]:
         """What verl's file logger wrote, one dict a step."""
         path = self.run / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line)["data"] for line in lines]
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        # The last one of a run that goes on may be half written.
+        return [json.loads(line)["data"] for line in lines if line.endswith("\n")]
 
     @cached_property
     def recorded(self) -> list[dict[str, Any]]:
@@ -188,7 +189,7 @@ def kept(run: Path, command: list[str], env: Mapping[str, str]) -> Iterator[Runn
             yield Running(run, keeper)
         finally:
             keeper.terminate()
-            keeper.wait(60)
+            keeper.wait(TIMEOUT)
 
 
 def prepare(folder: Path) -> Path:
@@ -245,11 +246,8 @@ def nodes(folder: Path, *environments: Mapping[str, str], name: str = "nodes") -
     command = [sys.executable, str(HERE / "nodes.py"), str(run), *map(json.dumps, environments)]
     try:
         with kept(run, command, environment(run, {"RAY_TMPDIR": str(temporary)})) as started:
-            deadline = time.monotonic() + TIMEOUT
-            while not (run / "address").exists():
-                if started.keeper.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError((run / "output.txt").read_text())
-                time.sleep(0.2)
+            wait_for(lambda: (run / "address").exists() or started.keeper.poll() is not None, TIMEOUT)
+            assert (run / "address").exists(), (run / "output.txt").read_text()
             yield (run / "address").read_text()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

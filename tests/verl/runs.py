@@ -1,7 +1,6 @@
 """The runs of verl that tests look at. A run takes two minutes, most of them imports in a dozen processes."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from launch import STOCK, TIMEOUT, Finished, Running, nodes, prepare, running
+from tests.waiting import wait_for
 from tiny import save_model
 
 from spro.models import load_policy
@@ -17,7 +17,7 @@ from spro.models import save_model as save_policy
 ACTOR = "actor_rollout_ref.actor"
 SPRO = "algorithm.adv_estimator=spro"
 CISPO = f"{ACTOR}.policy_loss.loss_mode=spro_cispo"
-SOON_S = 90.0
+SOON_S = 600.0
 """From a worker's death to the end of its run; most of it is shutdown on a slow machine."""
 
 
@@ -133,7 +133,9 @@ class Runs:
                 self(first)
         with ExitStack() as stack:
             started = {name: stack.enter_context(self._start(name)) for name in names}
-            self._finished |= {name: _end(run, RUNS[name].kill) for name, run in started.items()}
+            # First the one that is killed, which else goes on and on while the other comes to its end.
+            for name in sorted(names, key=lambda name: RUNS[name].kill is None):
+                self._finished[name] = _end(started[name], RUNS[name].kill)
 
     @contextmanager
     def _start(self, name: str) -> Iterator[Running]:
@@ -149,9 +151,7 @@ class Runs:
 def _end(run: Running, kill: str | None) -> Finished:
     if kill is None:
         return run.wait()
-    deadline = time.monotonic() + TIMEOUT
-    while len(Finished(run.run, None).metrics) < 2 and run.keeper.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.5)
+    wait_for(lambda: run.keeper.poll() is not None or len(Finished(run.run, None).metrics) >= 2, TIMEOUT)
     for worker in run.workers(kill):
         worker.kill()
     return run.wait(SOON_S)

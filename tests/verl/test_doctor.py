@@ -5,12 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from launch import TIMEOUT
 
 
 def doctor(plugins: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"VERL_USE_EXTERNAL_PLUGINS": plugins, "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-m", "spro.cli", "doctor"]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_reward_that_always_raises_ends_the_run(runs: Runs) -> None:
 
 def test_a_killed_worker_ends_the_run(runs: Runs) -> None:
     run = runs("window")
-    # Of a thousand; how many come before the kill depends on who else uses the machine.
-    assert 2 <= len(run.metrics) < 100
+    # How many of a thousand come before the kill depends on the machine.
+    assert 2 <= len(run.metrics) < 1000
     assert run.returncode == 1, "it hung, or it was never killed"
     assert has_line(run, "ActorDiedError")

@@ -2,12 +2,12 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
-from launch import kept
+from launch import TIMEOUT, kept
+from tests.waiting import wait_for
 
 DAEMON = """
 import os, sys, time
@@ -18,24 +18,26 @@ if os.fork() == 0:
         time.sleep(600)
     os._exit(0)
 os.wait()
-time.sleep(float(sys.argv[2]))
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.01)
 sys.exit(7)
 """
 
 
 def daemon_of(path: Path) -> psutil.Process:
-    deadline = time.monotonic() + 20
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return psutil.Process(int(path.read_text()))
+    return psutil.Process(int(wait_for(lambda: path.exists() and path.read_text(), TIMEOUT)))
 
 
-@pytest.mark.parametrize(("seconds", "code"), [(0.5, 7), (600.0, None)], ids=["it ends", "it takes too long"])
-def test_a_daemon_of_a_daemon_is_ended(tmp_path: Path, seconds: float, code: int | None) -> None:
-    file = tmp_path / "pid"
-    with kept(tmp_path, [sys.executable, "-c", DAEMON, str(file), str(seconds)], dict(os.environ)) as run:
+@pytest.mark.parametrize("ends", [True, False], ids=["it ends", "it takes too long"])
+def test_a_daemon_of_a_daemon_is_ended(tmp_path: Path, ends: bool) -> None:
+    file, leave = tmp_path / "pid", tmp_path / "leave"
+    with kept(tmp_path, [sys.executable, "-c", DAEMON, str(file), str(leave)], dict(os.environ)) as run:
         daemon = daemon_of(file)
         assert daemon.is_running()
-        assert run.wait(3).returncode == code
+        if ends:
+            leave.touch()
+            assert run.wait().returncode == 7
+            assert not daemon.is_running()
+        else:
+            assert run.wait(0.1).returncode is None
     assert not daemon.is_running()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_module
-from launch import environment, kept, own_ray, prepare, settings
+from launch import TIMEOUT, environment, kept, own_ray, prepare, settings
 from omegaconf import DictConfig, OmegaConf, open_dict
 from tiny import save_model, tokenizer
 from verl import DataProto
@@ -280,7 +280,7 @@ def test_a_dry_run_needs_no_verl(tmp_path: Path) -> None:
         f"code = main({['launch', 'verl', '--dry-run', *BASE]})\n"
         "assert not {'verl', 'ray', 'hydra'} & sys.modules.keys()\nsys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") > 30
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from launch import HERE, environment
+from launch import HERE, TIMEOUT, environment
 
 from spro.errors import ConfigError, DataError, WorkerError
 from spro.plugins.verl.reward import compute_score
@@ -62,6 +62,6 @@ def test_a_misspelt_setting_is_no_setting() -> None:
 
 def test_in_a_worker_of_ray_programs_are_confined_and_graded_side_by_side(tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "grade_job.py")]
-    done = subprocess.run(command, env=environment(tmp_path, {}), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment(tmp_path, {}), capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "scores [1.0, 0.5, 0.0, 1.0, 1.0]" in done.stdout

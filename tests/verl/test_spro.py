@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from launch import environment
+from launch import TIMEOUT, environment
 from plain import log_probs, model_in, padded, token_batch
 from runs import Runs
 from torch import Tensor
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_verl_opens_in_plain_transformers_and_in_spro(runs: Runs
         env=environment(merged, {}),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     first, exported, opened = (model_in(f) for f in (runs.folder / "model", actor / "huggingface", merged))

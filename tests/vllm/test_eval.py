@@ -28,7 +28,7 @@ AT_ONCE = 4 * 3
 def evaluate(folder: Path, *words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "spro.cli", "eval", "model", *words],
-        cwd=folder, env={**os.environ}, capture_output=True, text=True, timeout=500, check=False,
+        cwd=folder, env={**os.environ}, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
 
