@@ -26,7 +26,9 @@ NEEDED_ABI = 6
 """The first that keeps signals and abstract sockets inside (Linux 6.12)."""
 _LIBRARIES = ("/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 _LOADERS = "/lib*/ld-*.so*"
-_END_S = 8.0
+_END_S = 30.0
+"""Far more than the launcher takes, which ends all within seconds; killed amid that, it would leave what had orphaned
+itself behind."""
 
 
 class LandlockCage:
