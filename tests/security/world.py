@@ -35,9 +35,9 @@ class World:
         self.sockets = []
         self._make_files()
         self._listen()
-        self.victim = subprocess.Popen(
-            ["/bin/sleep", "600"], user=uid, group=uid, extra_groups=[], cwd="/", start_new_session=True
-        )
+        # Nobody but root may be another, or needs to be: the trainer is of its own user then.
+        other = {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
+        self.victim = subprocess.Popen(["/bin/sleep", "600"], **other, cwd="/", start_new_session=True)
 
     def _make_files(self):
         self.folder.chmod(0o755)
@@ -54,7 +54,8 @@ class World:
         for path, mode in ((self.open_folder, 0o777), (self.open_file, 0o666), (self.tool, 0o755)):
             path.chmod(mode)
         for path in (self.open_folder, self.open_file, self.own_file, self.secret_file):
-            os.chown(path, self.uid, self.uid)
+            if os.geteuid() == 0:
+                os.chown(path, self.uid, self.uid)
         self._own_before = self._own_stat()
 
     def _own_stat(self):
