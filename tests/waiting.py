@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 Seen = TypeVar("Seen")
+DEAD = (b"Z", b"X")
+"""States of processes that have ended and are not collected yet."""
 
 
 def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
@@ -25,7 +27,7 @@ def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
 
 def is_alive(pid: int) -> bool:
     try:
-        return _stat(Path(f"/proc/{pid}"))[0] not in (b"Z", b"X")
+        return _stat(Path(f"/proc/{pid}"))[0] not in DEAD
     except OSError:
         return False
 
@@ -45,7 +47,20 @@ def children(parent: int | None = None) -> set[int]:
     return found
 
 
+def of_session(number: int) -> list[str]:
+    """The commands of the living processes of a session."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = _stat(entry)
+            if int(fields[3]) == number and fields[0] not in DEAD:
+                found.append((entry / "cmdline").read_text(errors="replace"))
+        except OSError:
+            continue
+    return found
+
+
 def _stat(folder: Path) -> list[bytes]:
-    """The state of a process, the number of its parent, and so on."""
+    """The state of a process, the numbers of its parent, group and session, and so on."""
     # Behind the name in brackets, which is the process's own to choose: spaces, brackets, and what is no text.
     return (folder / "stat").read_bytes().rpartition(b")")[2].split()

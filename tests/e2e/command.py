@@ -39,17 +39,3 @@ def await_steps(process: "subprocess.Popen[Any]", run: Path, steps: int = 2) -> 
     wait_for(
         lambda: process.poll() is not None or (metrics.is_file() and metrics.read_bytes().count(b"\n") > steps), HANGS
     )
-
-
-def of_session(number: int) -> list[str]:
-    """The commands of the processes that live in a session."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            # Behind the name in brackets, which is the process's own to choose and may be no text.
-            fields = (process / "stat").read_bytes().rpartition(b")")[2].split()
-            if int(fields[3]) == number and fields[0] not in (b"Z", b"X"):
-                found.append((process / "cmdline").read_text(errors="replace"))
-        except OSError:
-            continue
-    return found

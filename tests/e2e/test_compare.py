@@ -21,8 +21,8 @@ import yaml
 
 from spro.cli import main
 from spro.lab.compare import rebuild_comparison
-from tests.e2e.command import HANGS, of_session, spro
-from tests.waiting import wait_for
+from tests.e2e.command import HANGS, spro
+from tests.waiting import of_session, wait_for
 
 RUN = {
     "task": {"train_problems": 64, "held_out_problems": 12},

@@ -12,9 +12,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests import eurus
-from tests.e2e.command import HANGS, SMALL, await_steps, of_session, spro
+from tests.e2e.command import HANGS, SMALL, await_steps, spro
 from tests.models import save_model_folder
-from tests.waiting import wait_for
+from tests.waiting import of_session, wait_for
 
 
 def train(cwd: Path, *words: str) -> tuple[int, str]:
